@@ -1,0 +1,87 @@
+#include "action/attributes.h"
+
+#include <apr_strings.h>
+#include <jansson.h>
+#include <string.h>
+
+/* Shown by one contract in clear, so it must be readable; the database's thief shall not read it. */
+#define SEALED "answer"
+
+static apr_status_t json_cleanup(void *json)
+{
+    json_decref(json);
+    return APR_SUCCESS;
+}
+
+static json_t *parse(const account_t *account, apr_pool_t *pool)
+{
+    json_t *object = json_loads(account->attributes, 0, NULL);
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return NULL;
+    }
+    apr_pool_cleanup_register(pool, object, json_cleanup, apr_pool_cleanup_null);
+    return object;
+}
+
+static const char *context_of(const account_store_t *store, const account_t *account)
+{
+    return apr_pstrcat(store->pool, store->realm, "/", account->ref, "/" SEALED, NULL);
+}
+
+apr_status_t account_attribute_get(const account_store_t *store, const account_t *account,
+                                   const char *name, const char **value)
+{
+    json_t *object = parse(account, store->pool);
+
+    *value = NULL;
+    if (!object) {
+        return APR_EINVAL;
+    }
+    *value = json_string_value(json_object_get(object, name));
+    if (*value && strcmp(name, SEALED) == 0) {
+        return account_keys_open(store->keys, context_of(store, account), *value, value,
+                                 store->pool);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t account_attributes_change(const account_store_t *store, const account_t *account,
+                                       const apr_array_header_t *fields, const char **attributes)
+{
+    json_t *object = parse(account, store->pool);
+    apr_status_t rv = APR_SUCCESS;
+    char *text;
+    int i;
+
+    if (!object) {
+        return APR_EINVAL;
+    }
+    for (i = 0; i < fields->nelts; i++) {
+        const account_profile_field_t *field = &APR_ARRAY_IDX(fields, i, account_profile_field_t);
+        const char *value = field->value;
+
+        if (!*value) {
+            json_object_del(object, field->name);
+            continue;
+        }
+        if (strcmp(field->name, SEALED) == 0) {
+            rv = account_keys_seal(store->keys, context_of(store, account), value, &value,
+                                   store->pool);
+            if (rv != APR_SUCCESS) {
+                return rv;
+            }
+        }
+        if (json_object_set_new(object, field->name, json_string(value)) != 0) {
+            return APR_ENOMEM;
+        }
+    }
+    text = json_dumps(object, JSON_COMPACT);
+    if (!text) {
+        return APR_ENOMEM;
+    }
+    *attributes = apr_pstrdup(store->pool, text);
+    free(text);
+    return APR_SUCCESS;
+}

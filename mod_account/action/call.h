@@ -1,0 +1,46 @@
+#ifndef ACCOUNT_ACTION_CALL_H
+#define ACCOUNT_ACTION_CALL_H
+
+#include <apr_tables.h>
+
+#include "action/outcome.h"
+#include "base/gate.h"
+#include "base/password.h"
+
+/* What the administrator decided for a realm; compiled at start, shared by all threads. */
+typedef struct account_settings_t {
+    account_password_cost_t cost;
+    apr_int64_t session_idle; /* milliseconds; a contract may have its own */
+    apr_int64_t session_life;
+    const char *default_role;
+} account_settings_t;
+
+/* A profile field as the request wants it: an empty value clears the field. */
+typedef struct account_profile_field_t {
+    const char *name; /* as in the contract language: "nickname", "extra.notify_email" */
+    const char *value;
+} account_profile_field_t;
+
+struct account_action_t;
+
+/* Everything that an action works on. Nothing else reaches it: clock and randomness are in store. */
+typedef struct account_call_t {
+    const struct account_action_t *action;
+    const account_store_t *store;
+    const account_settings_t *settings;
+    account_gate_t *gate;         /* NULL: hash in this thread */
+    const char *const *values;    /* by the action's inputs: judged and normalised, NULL if absent */
+    const int *constants;         /* by the action's constants: the number of the chosen value */
+    apr_array_header_t *profile;  /* of account_profile_field_t, in the order of the contract's lines */
+    const account_session_t *session; /* the caller's; NULL: not logged in */
+    const account_t *account;         /* the caller's */
+    account_session_terms_t terms;    /* of a session that this call begins */
+} account_call_t;
+
+/* The value of an input of the call's action by its name, NULL if absent. */
+const char *account_call_value(const account_call_t *call, const char *input);
+
+/* Whether the constant has this value, by their names. */
+int account_call_is(const account_call_t *call, const char *constant, const char *value);
+
+#endif

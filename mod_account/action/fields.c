@@ -1,0 +1,253 @@
+#include "action/fields.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "action/attributes.h"
+#include "action/registry.h"
+
+#define GETTER(name)                                                                               \
+    static apr_status_t name(const account_call_t *call, const account_answer_t *answer,           \
+                             const char *rest, account_value_t *value)
+
+static apr_status_t set_text(account_value_t *value, const char *text)
+{
+    value->type = text ? ACCOUNT_TEXT : ACCOUNT_NULL;
+    value->text = text;
+    return APR_SUCCESS;
+}
+
+static apr_status_t set_number(account_value_t *value, apr_int64_t number)
+{
+    value->type = ACCOUNT_NUMBER;
+    value->number = number;
+    return APR_SUCCESS;
+}
+
+static apr_status_t set_truth(account_value_t *value, int truth)
+{
+    value->type = ACCOUNT_TRUTH;
+    value->number = truth != 0;
+    return APR_SUCCESS;
+}
+
+/* Outcomes may carry an account that an answer happens not to have: absent, not a crash. */
+#define TEXT_FIELD(name, object, text)                                                             \
+    GETTER(name)                                                                                   \
+    {                                                                                              \
+        (void)call, (void)rest;                                                                    \
+        return set_text(value, answer->object ? answer->object->text : NULL);                      \
+    }
+#define NUMBER_FIELD(name, object, number)                                                         \
+    GETTER(name)                                                                                   \
+    {                                                                                              \
+        (void)call, (void)rest;                                                                    \
+        return answer->object ? set_number(value, answer->object->number) : set_text(value, NULL); \
+    }
+
+NUMBER_FIELD(account_id, account, id)
+TEXT_FIELD(account_user_name, account, identifiers[ACCOUNT_USER_NAME])
+TEXT_FIELD(account_email, account, identifiers[ACCOUNT_EMAIL])
+TEXT_FIELD(account_mobile, account, identifiers[ACCOUNT_MOBILE])
+TEXT_FIELD(account_role, account, role)
+NUMBER_FIELD(account_created, account, created)
+NUMBER_FIELD(account_updated, account, updated)
+TEXT_FIELD(account_registered_with, account, registered_with)
+TEXT_FIELD(session_token, session, token)
+TEXT_FIELD(session_id, session, id)
+NUMBER_FIELD(session_created, session, created)
+NUMBER_FIELD(session_seen, session, seen)
+NUMBER_FIELD(session_expires, session, expires)
+TEXT_FIELD(session_address, session, address)
+TEXT_FIELD(session_agent, session, agent)
+
+GETTER(account_email_verified)
+{
+    (void)call, (void)rest;
+    return set_truth(value, answer->account && answer->account->email_verified);
+}
+
+GETTER(account_mobile_verified)
+{
+    (void)call, (void)rest;
+    return set_truth(value, answer->account && answer->account->mobile_verified);
+}
+
+GETTER(account_registered_kind)
+{
+    (void)call, (void)rest;
+    return set_text(value, answer->account ? account_kind_names[answer->account->registered_kind]
+                                           : NULL);
+}
+
+/* A profile field or extra.NAME: its attribute has the field's own name. */
+GETTER(account_attribute)
+{
+    const char *text = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (answer->account) {
+        rv = account_attribute_get(call->store, answer->account, rest, &text);
+    }
+    set_text(value, text);
+    return rv;
+}
+
+GETTER(account_extra)
+{
+    return account_attribute(call, answer, apr_pstrcat(call->store->pool, "extra.", rest, NULL),
+                             value);
+}
+
+/* The user name, else the mobile number, else the e-mail address: never empty. */
+static const char *login_name(const account_t *account)
+{
+    const char *const *held = account->identifiers;
+
+    return held[ACCOUNT_USER_NAME] ? held[ACCOUNT_USER_NAME]
+           : held[ACCOUNT_MOBILE]  ? held[ACCOUNT_MOBILE]
+                                   : held[ACCOUNT_EMAIL];
+}
+
+GETTER(account_login_name)
+{
+    (void)call, (void)rest;
+    return set_text(value, answer->account ? login_name(answer->account) : NULL);
+}
+
+GETTER(account_display_name)
+{
+    static const char *const names[] = {"nickname", "given_name", "family_name", "name"};
+    enum { NICKNAME, GIVEN, FAMILY, NAME, COUNT };
+    account_value_t found[COUNT];
+    apr_status_t rv;
+    int i;
+
+    (void)rest;
+    for (i = 0; i < COUNT; i++) {
+        rv = account_attribute(call, answer, names[i], &found[i]);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    if (found[NICKNAME].text) {
+        return set_text(value, found[NICKNAME].text);
+    }
+    if (found[GIVEN].text && found[FAMILY].text) {
+        return set_text(value, apr_pstrcat(call->store->pool, found[GIVEN].text, " ",
+                                           found[FAMILY].text, NULL));
+    }
+    if (found[GIVEN].text || found[FAMILY].text) {
+        return set_text(value, found[GIVEN].text ? found[GIVEN].text : found[FAMILY].text);
+    }
+    if (found[NAME].text) {
+        return set_text(value, found[NAME].text);
+    }
+    return account_login_name(call, answer, rest, value);
+}
+
+GETTER(account_phone_number)
+{
+    apr_status_t rv = account_attribute(call, answer, "phone_number", value);
+
+    (void)rest;
+    if (rv == APR_SUCCESS && !value->text) {
+        return account_mobile(call, answer, rest, value);
+    }
+    return rv;
+}
+
+GETTER(question)
+{
+    (void)call, (void)rest;
+    return set_text(value, answer->question);
+}
+
+GETTER(token)
+{
+    (void)call, (void)rest;
+    return set_text(value, answer->token);
+}
+
+GETTER(invalid_value)
+{
+    (void)call, (void)rest;
+    return set_text(value, answer->value ? answer->value : "");
+}
+
+GETTER(retry_after)
+{
+    (void)call, (void)rest;
+    return set_number(value, answer->retry_after);
+}
+
+const account_field_t account_fields[] = {
+    {"account.id", ACCOUNT_CARRIES_ACCOUNT, account_id},
+    {"account.login_name", ACCOUNT_CARRIES_ACCOUNT, account_login_name},
+    {"account.display_name", ACCOUNT_CARRIES_ACCOUNT, account_display_name},
+    {"account.user_name", ACCOUNT_CARRIES_ACCOUNT, account_user_name},
+    {"account.email", ACCOUNT_CARRIES_ACCOUNT, account_email},
+    {"account.mobile", ACCOUNT_CARRIES_ACCOUNT, account_mobile},
+    {"account.email_verified", ACCOUNT_CARRIES_ACCOUNT, account_email_verified},
+    {"account.mobile_verified", ACCOUNT_CARRIES_ACCOUNT, account_mobile_verified},
+    {"account.phone_number", ACCOUNT_CARRIES_ACCOUNT, account_phone_number},
+    {"account.role", ACCOUNT_CARRIES_ACCOUNT, account_role},
+    {"account.created", ACCOUNT_CARRIES_ACCOUNT, account_created},
+    {"account.updated", ACCOUNT_CARRIES_ACCOUNT, account_updated},
+    {"account.registered_kind", ACCOUNT_CARRIES_ACCOUNT, account_registered_kind},
+    {"account.registered_with", ACCOUNT_CARRIES_ACCOUNT, account_registered_with},
+    {"account.points", ACCOUNT_CARRIES_ACCOUNT, NULL},
+    {"account.points_last_year", ACCOUNT_CARRIES_ACCOUNT, NULL},
+    {"account.extra.", ACCOUNT_CARRIES_ACCOUNT, account_extra},
+    /* the other profile fields: their names are those of the attributes */
+    {"account.", ACCOUNT_CARRIES_ACCOUNT, account_attribute},
+    {"session.token", ACCOUNT_CARRIES_SESSION, session_token},
+    {"session.id", ACCOUNT_CARRIES_SESSION, session_id},
+    {"session.created", ACCOUNT_CARRIES_SESSION, session_created},
+    {"session.seen", ACCOUNT_CARRIES_SESSION, session_seen},
+    {"session.expires", ACCOUNT_CARRIES_SESSION, session_expires},
+    {"session.address", ACCOUNT_CARRIES_SESSION, session_address},
+    {"session.agent", ACCOUNT_CARRIES_SESSION, session_agent},
+    {"question", ACCOUNT_CARRIES_QUESTION, question},
+    {"token", ACCOUNT_CARRIES_TOKEN, token},
+    {"value", ACCOUNT_CARRIES_VALUE, invalid_value},
+    {"retry_after", ACCOUNT_CARRIES_RETRY, retry_after},
+    {"points.total", ACCOUNT_CARRIES_POINTS, NULL},
+    {"points.last_year", ACCOUNT_CARRIES_POINTS, NULL},
+    {"entries", ACCOUNT_CARRIES_POINTS, NULL},
+    {"entries.empty", ACCOUNT_CARRIES_POINTS, NULL},
+    {"entry.amount", ACCOUNT_CARRIES_ENTRY, NULL},
+    {"entry.created", ACCOUNT_CARRIES_ENTRY, NULL},
+    {"entry.description", ACCOUNT_CARRIES_ENTRY, NULL},
+    {"page.number", ACCOUNT_CARRIES_POINTS, NULL},
+    {"page.count", ACCOUNT_CARRIES_POINTS, NULL},
+    {"page.items", ACCOUNT_CARRIES_POINTS, NULL},
+    {"page.size", ACCOUNT_CARRIES_POINTS, NULL},
+    {"captcha.id", ACCOUNT_CARRIES_CAPTCHA, NULL},
+    {NULL, 0, NULL},
+};
+
+const account_field_t *account_field_find(const char *name, const char **rest)
+{
+    const account_field_t *field;
+
+    *rest = NULL;
+    for (field = account_fields; field->name; field++) {
+        apr_size_t length = strlen(field->name);
+
+        if (field->name[length - 1] != '.') {
+            if (strcmp(field->name, name) == 0) {
+                return field;
+            }
+        }
+        else if (strncmp(field->name, name, length) == 0 && name[length]) {
+            *rest = name + length;
+            /* "account." stands for the profile fields, extra.* has a row of its own */
+            if (field->get == account_extra ? account_input_is_profile(name + 8)
+                                            : account_input_is_profile(*rest)) {
+                return field;
+            }
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,54 @@
+#include "action/hashing.h"
+
+typedef struct job_t {
+    const account_call_t *call;
+    const char *stored; /* to verify against; NULL: make a hash */
+    const char *password;
+    const char *phc;
+    int matches;
+    apr_status_t rv;
+} job_t;
+
+/* Runs in the gate's thread while the caller waits: the pool is never used by two at once. */
+static void run_job(void *baton)
+{
+    job_t *job = baton;
+    apr_pool_t *pool = job->call->store->pool;
+
+    if (job->stored) {
+        job->rv = account_password_verify(&job->matches, job->stored, job->password, pool);
+    }
+    else {
+        job->rv = account_password_hash(&job->phc, job->password, &job->call->settings->cost,
+                                        job->call->store->random, pool);
+    }
+}
+
+static apr_status_t through_gate(job_t *job)
+{
+    apr_status_t rv = account_gate_run(job->call->gate, job->call->store->deadline, run_job, job);
+
+    return rv == APR_SUCCESS ? job->rv : rv;
+}
+
+apr_status_t account_hashing_verify(const account_call_t *call, const account_t *account,
+                                    const char *password, int *matches)
+{
+    /* Without a stored hash the password is hashed for nothing: the same work, so the time does not
+     * tell whether the account exists (ASVS 6.3.8). */
+    job_t job = {call, account ? account->password : NULL, password, NULL, 0, APR_SUCCESS};
+    apr_status_t rv = through_gate(&job);
+
+    *matches = job.matches;
+    return rv;
+}
+
+apr_status_t account_hashing_make(const account_call_t *call, const char *password,
+                                  const char **phc)
+{
+    job_t job = {call, NULL, password, NULL, 0, APR_SUCCESS};
+    apr_status_t rv = through_gate(&job);
+
+    *phc = job.phc;
+    return rv;
+}

@@ -1,0 +1,48 @@
+#include "action/actions.h"
+#include "action/hashing.h"
+#include "action/session.h"
+#include "base/text.h"
+
+/* A login with a hash of another cost than today's renews it. That this fails does not fail the login. */
+static void renew_hash(const account_call_t *call, const account_t *account, const char *password)
+{
+    const char *phc;
+
+    if (!account_password_is_current(account->password, &call->settings->cost)
+        && account_hashing_make(call, password, &phc) == APR_SUCCESS) {
+        account_rehash_password(call->store, account, phc);
+    }
+}
+
+apr_status_t account_do_login(const account_call_t *call, account_answer_t *answer)
+{
+    const char *password = account_call_value(call, "password");
+    const char *canonical =
+        account_text_identifier(call->store->pool, account_call_value(call, "account"));
+    const account_t *account = NULL;
+    int matches = 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (canonical) {
+        rv = account_find(call->store, canonical, &account);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_hashing_verify(call, account, password, &matches);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!account || !matches) {
+        answer->outcome = account ? ACCOUNT_WRONG_PASSWORD : ACCOUNT_UNKNOWN_ACCOUNT;
+        return APR_SUCCESS;
+    }
+    /* Only who knows the password learns that the account is closed. */
+    if (account->status != ACCOUNT_ACTIVE) {
+        answer->outcome = account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED
+                                                             : ACCOUNT_ACCOUNT_DISABLED;
+        return APR_SUCCESS;
+    }
+    renew_hash(call, account, password);
+    answer->account = account;
+    return account_session_log_in(call, account, answer);
+}

@@ -1,0 +1,79 @@
+#ifndef ACCOUNT_ACTION_OUTCOME_H
+#define ACCOUNT_ACTION_OUTCOME_H
+
+#include "store/accounts.h"
+
+/* How an action, or the engine before it, can end. The machine's failures are apr_status_t until the
+ * engine turns them into ACCOUNT_UNAVAILABLE. */
+typedef enum account_outcome_e {
+    ACCOUNT_OK,
+    ACCOUNT_FREE,
+    ACCOUNT_IMAGE,
+    ACCOUNT_TAKEN_USER_NAME, /* in the order of account_kind_e */
+    ACCOUNT_TAKEN_EMAIL,
+    ACCOUNT_TAKEN_MOBILE,
+    ACCOUNT_UNKNOWN_ACCOUNT,
+    ACCOUNT_WRONG_PASSWORD,
+    ACCOUNT_WRONG_CODE,
+    ACCOUNT_EXPIRED_CODE,
+    ACCOUNT_EXPIRED_TOKEN,
+    ACCOUNT_NOT_ACTIVATED,
+    ACCOUNT_ACCOUNT_DISABLED,
+    ACCOUNT_NOT_YOURS,
+    ACCOUNT_ROLE_REFUSED,
+    ACCOUNT_ALREADY_LOGGED_IN,
+    ACCOUNT_CAPTCHA_NEEDED,
+    ACCOUNT_WRONG_CAPTCHA,
+    ACCOUNT_UNKNOWN_CAPTCHA,
+    ACCOUNT_NO_QUESTION,
+    ACCOUNT_WRONG_ANSWER,
+    /* the engine's own */
+    ACCOUNT_INVALID,
+    ACCOUNT_NOT_LOGGED_IN,
+    ACCOUNT_BAD_REQUEST,
+    ACCOUNT_TOO_MANY,
+    ACCOUNT_CROSS_SITE,
+    ACCOUNT_BAD_METHOD,
+    ACCOUNT_TOO_LARGE,
+    ACCOUNT_BAD_TYPE,
+    ACCOUNT_UNAVAILABLE,
+    ACCOUNT_OUTCOMES
+} account_outcome_e;
+
+/* What an outcome carries for the reply: one bit for each group of fields (action/fields.h). */
+enum {
+    ACCOUNT_CARRIES_ACCOUNT = 1 << 0,
+    ACCOUNT_CARRIES_SESSION = 1 << 1,
+    ACCOUNT_CARRIES_QUESTION = 1 << 2,
+    ACCOUNT_CARRIES_TOKEN = 1 << 3,
+    ACCOUNT_CARRIES_VALUE = 1 << 4,
+    ACCOUNT_CARRIES_RETRY = 1 << 5,
+    ACCOUNT_CARRIES_POINTS = 1 << 6,
+    ACCOUNT_CARRIES_CAPTCHA = 1 << 7,
+    ACCOUNT_CARRIES_ENTRY = 1 << 8 /* one item of entries, inside a shape */
+};
+
+/* One row for each outcome, in the order of the enumeration. */
+typedef struct account_outcome_t {
+    const char *name;    /* dotted: taken.email falls back to taken */
+    int http_status;     /* under AccountReply *; 0: the line's */
+    const char *message; /* built-in text of the engine's own outcomes; NULL: the contract's */
+    int carries;         /* besides what the action's row says */
+} account_outcome_t;
+
+extern const account_outcome_t account_outcomes[ACCOUNT_OUTCOMES];
+
+/* What an action answers. It starts zeroed; pointers live as long as the call's pool. */
+typedef struct account_answer_t {
+    account_outcome_e outcome;
+    const account_t *account;
+    const account_session_t *session; /* token is set: the caller's own, or a new one */
+    int session_begun;                /* session is new: its cookie is to be set */
+    int session_ended;                /* the caller's session is over: its cookies are to be expired */
+    const char *question;
+    const char *token;
+    const char *value;       /* of the parameter that was invalid */
+    apr_int64_t retry_after; /* seconds */
+} account_answer_t;
+
+#endif

@@ -1,0 +1,109 @@
+#include <apr_strings.h>
+
+#include "action/actions.h"
+#include "action/hashing.h"
+#include "action/session.h"
+#include "base/text.h"
+#include "store/codes.h"
+
+/* The account as it is after a change of its password just now. */
+static const account_t *changed_account(const account_call_t *call, const account_t *account)
+{
+    account_t *changed = apr_pmemdup(call->store->pool, account, sizeof(*account));
+
+    changed->updated = call->store->now;
+    return changed;
+}
+
+/* Every session ends; the caller goes on in a new one unless the contract says otherwise (ASVS 7.4.3). */
+apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
+{
+    account_password_change_t change = {.account = call->account};
+    account_session_t *session = NULL;
+    int matches, changed = 0;
+    apr_status_t rv = account_hashing_verify(call, call->account,
+                                             account_call_value(call, "old_password"), &matches);
+
+    if (rv == APR_SUCCESS && matches) {
+        rv = account_hashing_make(call, account_call_value(call, "password"), &change.password);
+        if (rv == APR_SUCCESS && !account_call_is(call, "sessions", "all")) {
+            rv = account_session_make(call->store, call->account->id, &call->terms, &session);
+            change.replacement = session;
+        }
+        if (rv == APR_SUCCESS) {
+            rv = account_change_password(call->store, &change, &changed);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!changed) {
+        answer->outcome = ACCOUNT_WRONG_PASSWORD;
+        return APR_SUCCESS;
+    }
+    answer->account = changed_account(call, call->account);
+    answer->session = session;
+    answer->session_begun = session != NULL;
+    answer->session_ended = session == NULL;
+    return APR_SUCCESS;
+}
+
+static void refuse_code(account_answer_t *answer, account_code_state_e state)
+{
+    if (state != ACCOUNT_CODE_RIGHT) {
+        answer->outcome = state == ACCOUNT_CODE_WRONG ? ACCOUNT_WRONG_CODE : ACCOUNT_EXPIRED_CODE;
+    }
+}
+
+apr_status_t account_do_reset_password(const account_call_t *call, account_answer_t *answer)
+{
+    const char *canonical =
+        account_text_identifier(call->store->pool, account_call_value(call, "target"));
+    account_code_t code = {.purpose = "answer", .secret = account_call_value(call, "code")};
+    account_password_change_t change = {NULL, NULL, NULL};
+    account_session_t *session = NULL;
+    account_code_state_e state;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (canonical) {
+        rv = account_find(call->store, canonical, &change.account);
+    }
+    if (rv == APR_SUCCESS && !change.account) {
+        answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
+    }
+    if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
+        return rv;
+    }
+    code.target = change.account->ref;
+    rv = account_code_check(call->store, &code, &state);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    refuse_code(answer, state);
+    if (answer->outcome == ACCOUNT_OK && change.account->status == ACCOUNT_DISABLED) {
+        answer->outcome = ACCOUNT_ACCOUNT_DISABLED;
+    }
+    if (answer->outcome != ACCOUNT_OK) {
+        return APR_SUCCESS;
+    }
+    rv = account_hashing_make(call, account_call_value(call, "password"), &change.password);
+    if (rv == APR_SUCCESS && account_call_is(call, "then", "login")) {
+        rv = account_session_make(call->store, change.account->id, &call->terms, &session);
+        change.replacement = session;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_code_reset_password(call->store, &code, &change, &state);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    refuse_code(answer, state);
+    if (answer->outcome == ACCOUNT_OK) {
+        answer->account = changed_account(call, change.account);
+        answer->session = session;
+        answer->session_begun = session != NULL;
+        answer->session_ended =
+            !session && call->account && call->account->id == change.account->id;
+    }
+    return APR_SUCCESS;
+}

@@ -1,0 +1,275 @@
+#include "action/registry.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#include "action/actions.h"
+
+const char *const account_type_names[ACCOUNT_TYPES] = {
+    [ACCOUNT_TYPE_IDENTIFIER] = "identifier", [ACCOUNT_TYPE_ADDRESS] = "address",
+    [ACCOUNT_TYPE_EMAIL] = "email",           [ACCOUNT_TYPE_MOBILE] = "mobile",
+    [ACCOUNT_TYPE_SECRET] = "secret",         [ACCOUNT_TYPE_NEW_SECRET] = "new-secret",
+    [ACCOUNT_TYPE_TEXT] = "text",             [ACCOUNT_TYPE_NUMBER] = "number",
+    [ACCOUNT_TYPE_BOOLEAN] = "boolean",       [ACCOUNT_TYPE_KIND] = "kind",
+    [ACCOUNT_TYPE_ROLE] = "role",             [ACCOUNT_TYPE_DATE] = "date",
+};
+
+/* Short names, so that the table below reads like the one in the documentation. */
+#define IDENTIFIER ACCOUNT_TYPE_IDENTIFIER
+#define ADDRESS ACCOUNT_TYPE_ADDRESS
+#define EMAIL ACCOUNT_TYPE_EMAIL
+#define MOBILE ACCOUNT_TYPE_MOBILE
+#define SECRET ACCOUNT_TYPE_SECRET
+#define NEW_SECRET ACCOUNT_TYPE_NEW_SECRET
+#define TEXT_ ACCOUNT_TYPE_TEXT
+#define NUMBER_ ACCOUNT_TYPE_NUMBER
+#define BOOLEAN ACCOUNT_TYPE_BOOLEAN
+#define KIND ACCOUNT_TYPE_KIND
+#define ROLE ACCOUNT_TYPE_ROLE
+#define DATE ACCOUNT_TYPE_DATE
+#define OPTIONAL ACCOUNT_OPTIONAL
+#define REQUIRED ACCOUNT_REQUIRED
+#define ONE_OF ACCOUNT_ONE_OF
+
+#define INPUTS(...) ((const account_input_t[]){__VA_ARGS__, {NULL, 0, 0}})
+#define NO_INPUTS ((const account_input_t[]){{NULL, 0, 0}})
+#define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define CONSTANTS(...) ((const account_constant_t[]){__VA_ARGS__, {NULL, NULL, 0, NULL}})
+#define NO_CONSTANTS ((const account_constant_t[]){{NULL, NULL, 0, NULL}})
+#define ENDINGS(...)                                                                               \
+    ((const account_ending_t[]){__VA_ARGS__}),                                                     \
+        sizeof((const account_ending_t[]){__VA_ARGS__}) / sizeof(account_ending_t)
+
+#define ANSWER(outcome, carries) {ACCOUNT_##outcome, 1, carries, NULL, NULL}
+#define ANSWER_KIND(outcome, kind) {ACCOUNT_##outcome, 1, 0, "kind", "kind=" kind}
+#define REFUSAL(outcome) {ACCOUNT_##outcome, 0, 0, NULL, NULL}
+#define REFUSAL_INPUT(outcome, input) {ACCOUNT_##outcome, 0, 0, input, NULL}
+#define REFUSAL_SET(outcome, constant) {ACCOUNT_##outcome, 0, 0, NULL, constant}
+
+enum {
+    account = ACCOUNT_CARRIES_ACCOUNT,
+    session = ACCOUNT_CARRIES_SESSION,
+    question = ACCOUNT_CARRIES_QUESTION,
+    token = ACCOUNT_CARRIES_TOKEN,
+    points = ACCOUNT_CARRIES_POINTS,
+    captcha = ACCOUNT_CARRIES_CAPTCHA
+};
+
+const account_input_t account_profile_inputs[] = {
+    {"given_name", TEXT_, OPTIONAL},
+    {"family_name", TEXT_, OPTIONAL},
+    {"name", TEXT_, OPTIONAL},
+    {"nickname", TEXT_, OPTIONAL},
+    {"picture", TEXT_, OPTIONAL},
+    {"gender", TEXT_, OPTIONAL},
+    {"birthdate", DATE, OPTIONAL},
+    {"phone_number", TEXT_, OPTIONAL},
+    {"question", TEXT_, OPTIONAL},
+    {"answer", SECRET, OPTIONAL},
+    {NULL, 0, 0},
+};
+
+const account_action_t account_actions[] = {
+    {"none", 0, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, 0)), account_do_none},
+
+    {"current", 1, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, account | session)),
+     account_do_current},
+
+    {"login", 0, 1, 0, 0,
+     INPUTS({"account", IDENTIFIER, REQUIRED}, {"password", SECRET, REQUIRED},
+            {"code", SECRET, OPTIONAL}),
+     CONSTANTS({"purpose", VALUES("any"), 0, NULL}),
+     ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_PASSWORD),
+             REFUSAL_INPUT(WRONG_CODE, "code"), REFUSAL_INPUT(EXPIRED_CODE, "code"),
+             REFUSAL(NOT_ACTIVATED), REFUSAL(ACCOUNT_DISABLED)),
+     account_do_login},
+
+    {"login_with_code", 0, 1, 0, 0,
+     INPUTS({"target", ADDRESS, REQUIRED}, {"code", SECRET, REQUIRED}),
+     CONSTANTS({"purpose", VALUES("login", "any"), 1, NULL}),
+     ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_CODE),
+             REFUSAL(EXPIRED_CODE), REFUSAL(ACCOUNT_DISABLED)),
+     NULL},
+
+    {"logout", 1, 1, 0, 0, INPUTS({"account_id", NUMBER_, OPTIONAL}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, 0), REFUSAL_INPUT(NOT_YOURS, "account_id")), account_do_logout},
+
+    {"register", 0, 1, 1, 0,
+     INPUTS({"user_name", IDENTIFIER, ONE_OF}, {"email", EMAIL, ONE_OF}, {"mobile", MOBILE, ONE_OF},
+            {"account", IDENTIFIER, ONE_OF}, {"password", NEW_SECRET, REQUIRED},
+            {"role", ROLE, OPTIONAL}),
+     CONSTANTS({"then", VALUES("nothing", "login", "activate"), 0, "activate"}),
+     ENDINGS(ANSWER(OK, account | session), REFUSAL_INPUT(TAKEN_USER_NAME, "user_name|account"),
+             REFUSAL_INPUT(TAKEN_EMAIL, "email|account"),
+             REFUSAL_INPUT(TAKEN_MOBILE, "mobile|account"), REFUSAL_INPUT(ROLE_REFUSED, "role")),
+     account_do_register},
+
+    {"register_with_code", 0, 1, 1, 0,
+     INPUTS({"target", ADDRESS, REQUIRED}, {"code", SECRET, REQUIRED},
+            {"password", NEW_SECRET, OPTIONAL}),
+     CONSTANTS({"purpose", VALUES("register", "any"), 1, NULL}, {"then", VALUES("nothing", "login"), 0, NULL}),
+     ENDINGS(ANSWER(OK, account | session), REFUSAL(TAKEN_EMAIL), REFUSAL(TAKEN_MOBILE),
+             REFUSAL(WRONG_CODE), REFUSAL(EXPIRED_CODE)),
+     NULL},
+
+    {"send_code", 0, 1, 0, 0,
+     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, OPTIONAL},
+            {"captcha_value", TEXT_, OPTIONAL}),
+     CONSTANTS({"purpose", VALUES("register", "login", "reset", "any"), 1, NULL}),
+     ENDINGS(ANSWER(OK, 0), REFUSAL_SET(TAKEN_EMAIL, "purpose=register"),
+             REFUSAL_SET(TAKEN_MOBILE, "purpose=register"),
+             REFUSAL_SET(UNKNOWN_ACCOUNT, "purpose=login"),
+             REFUSAL_SET(UNKNOWN_ACCOUNT, "purpose=reset"),
+             {ACCOUNT_ALREADY_LOGGED_IN, 0, account, NULL, "purpose=login"},
+             REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
+             REFUSAL_INPUT(WRONG_CAPTCHA, "captcha_id")),
+     NULL},
+
+    {"send_link", 0, 1, 0, 0,
+     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, OPTIONAL},
+            {"captcha_value", TEXT_, OPTIONAL}),
+     NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, 0), REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
+             REFUSAL_INPUT(WRONG_CAPTCHA, "captcha_id")),
+     NULL},
+
+    {"change_password", 1, 1, 0, 0,
+     INPUTS({"old_password", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED}),
+     CONSTANTS({"sessions", VALUES("others", "all"), 0, NULL}),
+     ENDINGS(ANSWER(OK, account), REFUSAL(WRONG_PASSWORD)), account_do_change_password},
+
+    {"reset_password", 0, 1, 0, 0,
+     INPUTS({"target", IDENTIFIER, REQUIRED}, {"account", IDENTIFIER, OPTIONAL},
+            {"code", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED},
+            {"captcha_id", TEXT_, OPTIONAL}, {"captcha_value", TEXT_, OPTIONAL}),
+     CONSTANTS({"purpose", VALUES("reset", "any", "answer"), 1, NULL},
+               {"then", VALUES("nothing", "login"), 0, NULL}),
+     ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_CODE),
+             REFUSAL(EXPIRED_CODE), REFUSAL(ACCOUNT_DISABLED),
+             REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
+             REFUSAL_INPUT(WRONG_CAPTCHA, "captcha_id")),
+     account_do_reset_password},
+
+    {"update_profile", 1, 1, 1, 1, INPUTS({"email", EMAIL, OPTIONAL}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, account), REFUSAL_INPUT(TAKEN_EMAIL, "email")), account_do_update_profile},
+
+    {"check_identifier", 0, 0, 0, 0,
+     INPUTS({"value", TEXT_, REQUIRED}, {"kind", KIND, REQUIRED}),
+     CONSTANTS({"kind", VALUES("user_name", "email", "mobile"), 0, NULL}),
+     ENDINGS(ANSWER(FREE, 0), ANSWER_KIND(TAKEN_USER_NAME, "user_name"),
+             ANSWER_KIND(TAKEN_EMAIL, "email"), ANSWER_KIND(TAKEN_MOBILE, "mobile")),
+     account_do_check_identifier},
+
+    {"security_question", 0, 0, 0, 0, INPUTS({"account", IDENTIFIER, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, question), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(NO_QUESTION)),
+     account_do_security_question},
+
+    {"check_answer", 0, 1, 0, 0,
+     INPUTS({"account", IDENTIFIER, REQUIRED}, {"question", TEXT_, REQUIRED},
+            {"answer", SECRET, REQUIRED}),
+     NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, token), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_ANSWER)),
+     account_do_check_answer},
+
+    {"points", 1, 0, 0, 0,
+     INPUTS({"recent", BOOLEAN, OPTIONAL}, {"older", BOOLEAN, OPTIONAL}, {"all", BOOLEAN, OPTIONAL},
+            {"page", NUMBER_, OPTIONAL}, {"size", NUMBER_, OPTIONAL}),
+     NO_CONSTANTS, ENDINGS(ANSWER(OK, points)), NULL},
+
+    {"captcha", 0, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, captcha)), NULL},
+
+    {"captcha_image", 0, 0, 0, 0, INPUTS({"captcha_id", TEXT_, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(REFUSAL(UNKNOWN_CAPTCHA)), NULL},
+
+    {"activate", 0, 1, 0, 0, INPUTS({"token", SECRET, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, account), REFUSAL(EXPIRED_TOKEN)), NULL},
+
+    {"reset_by_link", 0, 1, 0, 0,
+     INPUTS({"token", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, account), REFUSAL(EXPIRED_TOKEN)), NULL},
+
+    {NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL},
+};
+
+const account_action_t *account_action_find(const char *name)
+{
+    const account_action_t *action;
+
+    for (action = account_actions; action->name; action++) {
+        if (strcmp(action->name, name) == 0) {
+            return action;
+        }
+    }
+    return NULL;
+}
+
+static int is_extra_name(const char *name)
+{
+    const char *c;
+
+    for (c = name; *c; c++) {
+        if (!apr_islower(*c) && !apr_isdigit(*c) && *c != '_') {
+            return 0;
+        }
+    }
+    return c > name && c - name <= 64;
+}
+
+static const account_input_t *find_input(const account_input_t *inputs, const char *name)
+{
+    for (; inputs->name; inputs++) {
+        if (strcmp(inputs->name, name) == 0) {
+            return inputs;
+        }
+    }
+    return NULL;
+}
+
+int account_input_is_profile(const char *name)
+{
+    return (strncmp(name, "extra.", 6) == 0 && is_extra_name(name + 6))
+           || find_input(account_profile_inputs, name) != NULL;
+}
+
+int account_action_input(const account_action_t *action, const char *name, account_input_t *input)
+{
+    const account_input_t *found = find_input(action->inputs, name);
+
+    if (!found && action->takes_profile && account_input_is_profile(name)) {
+        found = find_input(account_profile_inputs, name);
+        if (!found) {
+            *input = (account_input_t){name, ACCOUNT_TYPE_TEXT, ACCOUNT_OPTIONAL};
+            return 1;
+        }
+    }
+    if (found) {
+        *input = *found;
+    }
+    return found != NULL;
+}
+
+const char *account_call_value(const account_call_t *call, const char *input)
+{
+    int i;
+
+    for (i = 0; call->action->inputs[i].name; i++) {
+        if (strcmp(call->action->inputs[i].name, input) == 0) {
+            return call->values[i];
+        }
+    }
+    return NULL;
+}
+
+int account_call_is(const account_call_t *call, const char *constant, const char *value)
+{
+    const account_constant_t *constants = call->action->constants;
+    int i;
+
+    for (i = 0; constants[i].name; i++) {
+        if (strcmp(constants[i].name, constant) == 0) {
+            return strcmp(constants[i].values[call->constants[i]], value) == 0;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,102 @@
+#include "action/session.h"
+
+#include "action/actions.h"
+#include <apr_strings.h>
+#include <stdlib.h>
+
+/* *live: how many of the tokens are sessions. */
+static apr_status_t find_live(const account_store_t *store, const apr_array_header_t *tokens,
+                              const account_session_t **session, const account_t **account,
+                              int *live)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    *live = 0;
+    for (i = 0; i < tokens->nelts && rv == APR_SUCCESS && *live < 2; i++) {
+        const account_session_t *found_session;
+        const account_t *found_account;
+
+        rv = account_session_find(store, APR_ARRAY_IDX(tokens, i, const char *), &found_session,
+                                  &found_account);
+        if (rv == APR_SUCCESS && found_session) {
+            *session = found_session;
+            *account = found_account;
+            ++*live;
+        }
+    }
+    return rv;
+}
+
+apr_status_t account_session_resolve(const account_store_t *store,
+                                     const apr_array_header_t *cookies,
+                                     const account_session_t **session, const account_t **account)
+{
+    apr_status_t rv;
+    int live = 0;
+    int i;
+
+    *session = NULL;
+    *account = NULL;
+    for (i = 0; i < cookies->nelts && live == 0; i++) {
+        const account_session_cookies_t *cookie =
+            &APR_ARRAY_IDX(cookies, i, account_session_cookies_t);
+
+        if (cookie->tokens->nelts > ACCOUNT_SESSION_TOKENS) {
+            break;
+        }
+        rv = find_live(store, cookie->tokens, session, account, &live);
+        if (rv != APR_SUCCESS) {
+            *session = NULL;
+            *account = NULL;
+            return rv;
+        }
+    }
+    if (live != 1) {
+        *session = NULL;
+        *account = NULL;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t account_session_log_in(const account_call_t *call, const account_t *account,
+                                    account_answer_t *answer)
+{
+    account_session_t *session;
+    apr_status_t rv = account_session_make(call->store, account->id, &call->terms, &session);
+
+    if (rv == APR_SUCCESS) {
+        rv = account_session_begin(call->store, session,
+                                   call->session ? call->session->token : NULL);
+    }
+    if (rv == APR_SUCCESS) {
+        answer->session = session;
+        answer->session_begun = 1;
+    }
+    return rv;
+}
+
+apr_status_t account_do_none(const account_call_t *call, account_answer_t *answer)
+{
+    (void)call, (void)answer;
+    return APR_SUCCESS;
+}
+
+apr_status_t account_do_current(const account_call_t *call, account_answer_t *answer)
+{
+    answer->account = call->account;
+    answer->session = call->session;
+    return APR_SUCCESS;
+}
+
+apr_status_t account_do_logout(const account_call_t *call, account_answer_t *answer)
+{
+    const char *account_id = account_call_value(call, "account_id");
+
+    if (account_id && apr_atoi64(account_id) != call->account->id) {
+        answer->outcome = ACCOUNT_NOT_YOURS;
+        return APR_SUCCESS;
+    }
+    answer->session_ended = 1;
+    return account_session_end(call->store, call->session->token);
+}

@@ -1,0 +1,30 @@
+#ifndef ACCOUNT_ACTION_SESSION_H
+#define ACCOUNT_ACTION_SESSION_H
+
+#include "action/call.h"
+
+/* What a request's cookies say about its session. */
+typedef struct account_session_cookies_t {
+    const char *name;
+    apr_array_header_t *tokens; /* of const char *: each different value under that name */
+} account_session_cookies_t;
+
+/* No honest client sends more session cookies of one name than this; more are none. */
+#define ACCOUNT_SESSION_TOKENS 4
+
+/*
+ * Finds the caller's session: the names in the order given, the first name with a live session
+ * counts; two live sessions under one name are none at all. cookies: of account_session_cookies_t. Both results are
+ * NULL when nobody is logged in. A failure of the database is a failure, never "not logged in".
+ */
+apr_status_t account_session_resolve(const account_store_t *store,
+                                     const apr_array_header_t *cookies,
+                                     const account_session_t **session,
+                                     const account_t **account);
+
+/* Begins a session for account in answer; the caller's own one ends in the same transaction (no fixation:
+ * ASVS 7.2.4). */
+apr_status_t account_session_log_in(const account_call_t *call, const account_t *account,
+                                    account_answer_t *answer);
+
+#endif

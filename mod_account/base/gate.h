@@ -1,0 +1,34 @@
+#ifndef ACCOUNT_BASE_GATE_H
+#define ACCOUNT_BASE_GATE_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+/*
+ * The gate that dear work (password hashing) passes: as many at once as it has slots, in all
+ * processes together; a bounded number wait. Counting semaphores of System V with SEM_UNDO,
+ * because the kernel gives back what a killed process held; waiters are served in order.
+ */
+typedef struct account_gate_t account_gate_t;
+
+/* To be called before the fork. slots: 1-1024 at once; waiters: how many more may wait, 0 and up;
+ * both together 32,767 at most (else APR_EINVAL). owner: the user id whose processes may pass (-1:
+ * leave as is). The semaphores go with the pool, in the process that created them only; a process
+ * that still runs work after that does one at a time. APR_ENOSPC and the like from semget(2). */
+apr_status_t account_gate_create(account_gate_t **gate, int slots, int waiters, int owner,
+                                 apr_pool_t *pool);
+
+/*
+ * Runs fn(baton) once, in a thread of its own at the lowest scheduling priority, and returns
+ * when it has ended. deadline: of account_clock_monotonic, for the wait (not for the work).
+ * ACCOUNT_EBUSY: the queue is full, the deadline came first, or there is no thread to be had.
+ * After that, and after any other failure (of semop(2)), fn was not run.
+ * gate may be NULL (unit programs): fn runs at once, in the caller's thread.
+ */
+apr_status_t account_gate_run(account_gate_t *gate, apr_time_t deadline, void (*fn)(void *baton),
+                              void *baton);
+
+/* How many work and wait right now, for the status page. */
+void account_gate_load(account_gate_t *gate, int *working, int *waiting);
+
+#endif

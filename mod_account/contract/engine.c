@@ -1,0 +1,274 @@
+#include "contract/engine.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "action/session.h"
+#include "contract/judge.h"
+
+/* What is left of path below the mount, beginning with / or empty; NULL: not below it. */
+static const char *below(const account_mount_t *mount, const char *path)
+{
+    apr_size_t length = strlen(mount->path);
+
+    return strncmp(mount->path, path, length) == 0 && (path[length] == '/' || !path[length])
+               ? path + length
+               : NULL;
+}
+
+/* Whether the rest of a path has the route's segments; what {names} stand for goes into pairs. */
+static int has_path(const account_route_t *route, const char *path, apr_array_header_t *pairs)
+{
+    int before = pairs->nelts;
+    int i;
+
+    for (i = 0; i < route->segments->nelts; i++) {
+        const char *segment = APR_ARRAY_IDX(route->segments, i, const char *);
+        apr_size_t length = *path == '/' ? strcspn(path + 1, "/") : 0;
+
+        if (length == 0) {
+            break;
+        }
+        if (*segment == '{') {
+            account_pair_t *pair = apr_array_push(pairs);
+
+            pair->name = apr_pstrmemdup(pairs->pool, segment + 1, strlen(segment) - 2);
+            pair->value = apr_pstrmemdup(pairs->pool, path + 1, length);
+        }
+        else if (strncmp(segment, path + 1, length) != 0 || segment[length]) {
+            break;
+        }
+        path += length + 1;
+    }
+    if (i == route->segments->nelts && (!*path || strcmp(path, "/") == 0)) {
+        return 1;
+    }
+    pairs->nelts = before;
+    return 0;
+}
+
+static int has_method(const account_route_t *route, const char *method)
+{
+    int i;
+
+    if (strcmp(method, "HEAD") == 0) {
+        if (route->action->changes) {
+            return 0;
+        }
+        method = "GET";
+    }
+    for (i = 0; i < route->methods->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(route->methods, i, const char *), method) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void allow(account_match_t *match, const account_route_t *route, apr_pool_t *pool)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (has_method(route, methods[i]) && !strstr(match->allow, methods[i])) {
+            match->allow = apr_pstrcat(pool, match->allow, *match->allow ? ", " : "", methods[i],
+                                       NULL);
+        }
+    }
+}
+
+static void consider(account_match_t *match, const account_mount_t *mount,
+                     const account_route_t *route, const char *path)
+{
+    const char *rest = below(mount, path);
+    apr_array_header_t *pairs = match->pairs;
+    int found = rest && (mount->only ? !*rest || strcmp(rest, "/") == 0
+                                     : has_path(route, rest, pairs));
+
+    if (found && !match->route) {
+        match->mount = mount;
+        match->route = route;
+    }
+}
+
+int account_engine_match(const apr_array_header_t *mounts, const char *path, const char *method,
+                         account_match_t *match, apr_pool_t *pool)
+{
+    account_match_t chosen = {.allow = ""};
+    int i, j;
+
+    for (i = 0; i < mounts->nelts; i++) {
+        const account_mount_t *mount = APR_ARRAY_IDX(mounts, i, account_mount_t *);
+        const apr_array_header_t *routes = mount->contract->routes;
+
+        for (j = 0; below(mount, path) && j < routes->nelts; j++) {
+            const account_route_t *route = APR_ARRAY_IDX(routes, j, account_route_t *);
+            account_match_t found = {.pairs = apr_array_make(pool, 1, sizeof(account_pair_t))};
+
+            if (mount->only && mount->only != route) {
+                continue;
+            }
+            consider(&found, mount, route, path);
+            if (!found.route) {
+                continue;
+            }
+            allow(&chosen, route, pool);
+            if (!chosen.route || (!chosen.method_known && has_method(route, method))) {
+                chosen.mount = mount;
+                chosen.route = route;
+                chosen.pairs = found.pairs;
+                chosen.method_known = has_method(route, method);
+            }
+        }
+    }
+    *match = chosen;
+    return chosen.route != NULL;
+}
+
+/* Renders what the answer says by the reply that the route has for it. */
+static apr_status_t render(const account_exchange_t *x, const account_call_t *call,
+                           const account_compiled_reply_t *reply, account_response_t *response)
+{
+    account_buffer_t buffer;
+    apr_status_t rv;
+
+    account_buffer_init(&buffer, 512, x->store->pool);
+    rv = account_template_render(reply->body, call, &response->answer, x->match->mount->path,
+                                 &buffer);
+    response->status = reply->status;
+    response->body = buffer.bytes;
+    response->length = buffer.length;
+    return rv;
+}
+
+void account_engine_refuse(const account_exchange_t *x, account_outcome_e outcome,
+                           account_response_t *response)
+{
+    const account_call_t call = {.action = x->match->route->action, .store = x->store};
+    apr_status_t failure = response->failure;
+
+    memset(&response->answer, 0, sizeof(response->answer));
+    response->answer.outcome = outcome;
+    if (outcome == ACCOUNT_UNAVAILABLE || outcome == ACCOUNT_TOO_MANY) {
+        response->answer.retry_after = ACCOUNT_RETRY_AFTER;
+    }
+    /* these outcomes carry nothing that could fail to be had */
+    render(x, &call, x->match->route->replies[outcome], response);
+    response->failure = failure;
+}
+
+static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs)
+{
+    *pairs = apr_array_copy(x->store->pool, x->match->pairs);
+    if (x->query && !account_request_form(*pairs, x->query, strlen(x->query))) {
+        return 0;
+    }
+    if (x->body_length > 0) {
+        return x->body_type == ACCOUNT_BODY_JSON
+                   ? account_request_json(*pairs, x->body, x->body_length)
+                   : account_request_form(*pairs, x->body, x->body_length);
+    }
+    return 1;
+}
+
+/* The contract's own cookie first, then the realm's other names. */
+static apr_status_t find_session(const account_exchange_t *x, account_call_t *call)
+{
+    const char *own = x->match->mount->contract->cookie;
+    apr_array_header_t *cookies =
+        apr_array_make(x->store->pool, 2, sizeof(account_session_cookies_t));
+    int pass, i;
+
+    for (pass = 0; pass < 2; pass++) {
+        for (i = 0; i < x->cookie_names->nelts; i++) {
+            const char *name = APR_ARRAY_IDX(x->cookie_names, i, const char *);
+            account_session_cookies_t *cookie;
+
+            if ((strcmp(own, name) == 0) != (pass == 0)) {
+                continue;
+            }
+            cookie = apr_array_push(cookies);
+            cookie->name = name;
+            cookie->tokens = account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS,
+                                                     x->store->pool);
+        }
+    }
+    return account_session_resolve(x->store, cookies, &call->session, &call->account);
+}
+
+static void prepare_call(const account_exchange_t *x, account_call_t *call)
+{
+    const account_contract_t *contract = x->match->mount->contract;
+
+    memset(call, 0, sizeof(*call));
+    call->action = x->match->route->action;
+    call->store = x->store;
+    call->settings = x->settings;
+    call->gate = x->gate;
+    call->constants = x->match->route->constants;
+    call->terms.idle =
+        contract->session_idle ? contract->session_idle : x->settings->session_idle;
+    call->terms.life =
+        contract->session_life ? contract->session_life : x->settings->session_life;
+    call->terms.address = x->address;
+    call->terms.agent = x->agent;
+}
+
+/* Session, parameters, action. *reply: what the route says to how it ended. */
+static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
+                            const apr_array_header_t *pairs, account_response_t *response,
+                            const account_compiled_reply_t **reply)
+{
+    const account_route_t *route = x->match->route;
+    account_answer_t *answer = &response->answer;
+    account_judged_t judged;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (route->action->needs_session || route->action->changes) {
+        rv = find_session(x, call);
+    }
+    response->session = call->session;
+    if (rv == APR_SUCCESS && route->action->needs_session && !call->session) {
+        answer->outcome = ACCOUNT_NOT_LOGGED_IN;
+    }
+    else if (rv == APR_SUCCESS) {
+        account_judge(route, pairs, &judged, x->store->pool);
+        if (judged.refusal) {
+            answer->outcome = ACCOUNT_INVALID;
+            answer->value = judged.value;
+            response->refused = judged.refused;
+            *reply = judged.refusal;
+            return APR_SUCCESS;
+        }
+        call->values = judged.values;
+        call->profile = judged.profile;
+        rv = route->action->run(call, answer);
+    }
+    *reply = route->replies[answer->outcome];
+    return rv;
+}
+
+void account_engine_answer(const account_exchange_t *x, account_response_t *response)
+{
+    const account_compiled_reply_t *reply;
+    apr_array_header_t *pairs;
+    account_call_t call;
+    apr_status_t rv;
+
+    memset(response, 0, sizeof(*response));
+    if (!collect_pairs(x, &pairs) || !account_judge_names(x->match->route, pairs)) {
+        account_engine_refuse(x, ACCOUNT_BAD_REQUEST, response);
+        return;
+    }
+    prepare_call(x, &call);
+    rv = perform(x, &call, pairs, response, &reply);
+    if (rv == APR_SUCCESS) {
+        /* An outcome that the registry does not know of the action would be a defect of ours. */
+        rv = reply ? render(x, &call, reply, response) : APR_EGENERAL;
+    }
+    if (rv != APR_SUCCESS) {
+        response->failure = rv;
+        account_engine_refuse(x, ACCOUNT_UNAVAILABLE, response);
+    }
+}

@@ -1,0 +1,71 @@
+#ifndef ACCOUNT_CONTRACT_ENGINE_H
+#define ACCOUNT_CONTRACT_ENGINE_H
+
+#include "contract/contract.h"
+#include "contract/origin.h"
+#include "contract/request.h"
+
+/* request → route → parameters → action → store → outcome → reply. */
+
+/* AccountMount. */
+typedef struct account_mount_t {
+    const char *path; /* "/user"; "" is the root; no slash at its end */
+    const account_contract_t *contract;
+    const account_route_t *only; /* this one route, at path itself; NULL: all of them, below path */
+    const char *file;            /* where the directive stands */
+    int line;
+} account_mount_t;
+
+/* What was found for a path and method. */
+typedef struct account_match_t {
+    const account_mount_t *mount;
+    const account_route_t *route; /* the one, or (method_known 0) the first that has the path */
+    int method_known;
+    const char *allow;         /* every method that the path has */
+    apr_array_header_t *pairs; /* of account_pair_t: what the path carried */
+} account_match_t;
+
+/* path: decoded and normalised, a slash at its end is tolerated. mounts: of account_mount_t *. HEAD
+ * is GET where nothing changes. 0: no route has this path. */
+int account_engine_match(const apr_array_header_t *mounts, const char *path, const char *method,
+                         account_match_t *match, apr_pool_t *pool);
+
+/* A request as it is answered. */
+typedef struct account_exchange_t {
+    const account_match_t *match;
+    const account_store_t *store;
+    const account_settings_t *settings;
+    account_gate_t *gate;
+    const char *query; /* as sent, without the question mark; or NULL */
+    account_body_e body_type;
+    const char *body;
+    apr_size_t body_length;
+    const char *cookies;                    /* the Cookie header, or NULL */
+    const apr_array_header_t *cookie_names; /* of const char *: those of the realm */
+    const char *address;
+    const char *agent;
+} account_exchange_t;
+
+/* What goes back. */
+typedef struct account_response_t {
+    int status;
+    const char *body;
+    apr_size_t length;
+    account_answer_t answer;
+    apr_status_t failure; /* of the machine: why it is unavailable */
+    const char *refused;  /* the input that was invalid, for the log */
+    const account_session_t *session; /* the caller's, as the request came in */
+} account_response_t;
+
+/* How long a client shall wait after "unavailable", in seconds. */
+#define ACCOUNT_RETRY_AFTER 2
+
+/* Answers. Never fails: a failing machine is the contract's unavailable reply. */
+void account_engine_answer(const account_exchange_t *exchange, account_response_t *response);
+
+/* One of the outcomes that come before the parameters: cross-site, bad-method, too-large, bad-type, unavailable,
+ * bad-request. */
+void account_engine_refuse(const account_exchange_t *exchange, account_outcome_e outcome,
+                           account_response_t *response);
+
+#endif

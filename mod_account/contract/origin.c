@@ -1,0 +1,83 @@
+#include "contract/origin.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_uri.h>
+#include <string.h>
+
+const char *account_origin_of(const char *url, apr_pool_t *pool)
+{
+    apr_uri_t uri;
+    char *origin, *c;
+
+    if (apr_uri_parse(pool, url, &uri) != APR_SUCCESS || !uri.scheme || !uri.hostname
+        || (strcasecmp(uri.scheme, "http") != 0 && strcasecmp(uri.scheme, "https") != 0)) {
+        return NULL;
+    }
+    origin = !uri.port_str || !*uri.port_str
+                     || uri.port == apr_uri_port_of_scheme(uri.scheme)
+                 ? apr_pstrcat(pool, uri.scheme, "://", uri.hostname, NULL)
+                 : apr_psprintf(pool, "%s://%s:%d", uri.scheme, uri.hostname, uri.port);
+    for (c = origin; *c; c++) {
+        *c = apr_tolower(*c);
+    }
+    return origin;
+}
+
+static int is_own(const char *url, const account_site_t *site, apr_pool_t *pool)
+{
+    const char *origin = account_origin_of(url, pool);
+    int i;
+
+    for (i = 0; origin && i < site->origins->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(site->origins, i, const char *), origin) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is(const char *header, const char *value)
+{
+    return header && strcasecmp(header, value) == 0;
+}
+
+/* Not a script's fetch: the browser goes to the address, or loads it as a part of a page. */
+static int is_navigation(const account_browser_t *browser)
+{
+    return is(browser->sec_fetch_mode, "navigate")
+           || is(browser->sec_fetch_mode, "nested-navigate")
+           || (browser->sec_fetch_dest && *browser->sec_fetch_dest
+               && !is(browser->sec_fetch_dest, "empty"));
+}
+
+int account_origin_allows(const account_browser_t *browser, const account_site_t *site,
+                          apr_pool_t *pool)
+{
+    const char *from = browser->sec_fetch_site;
+
+    /* prefetch and prerender: nobody has decided anything yet */
+    if (browser->sec_purpose && *browser->sec_purpose) {
+        return 0;
+    }
+    if (is_navigation(browser)) {
+        int typed = is(browser->sec_fetch_mode, "navigate")
+                    && is(browser->sec_fetch_dest ? browser->sec_fetch_dest : "document", "document");
+
+        /* a form of this site posts; all else that a browser merely opens or embeds changes nothing */
+        if (!typed || (strcmp(browser->method, "POST") != 0 && !site->allow_navigation)) {
+            return 0;
+        }
+        if (is(from, "none")) {
+            return site->allow_navigation && strcmp(browser->method, "POST") != 0;
+        }
+    }
+    if (from) {
+        return is(from, "same-origin") || is(from, "none")
+               || (is(from, "same-site") && site->trust_same_site);
+    }
+    if (browser->origin) {
+        return is_own(browser->origin, site, pool);
+    }
+    return !browser->referer || is_own(browser->referer, site, pool);
+}

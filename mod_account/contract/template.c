@@ -1,0 +1,617 @@
+#include "contract/template.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "action/registry.h"
+#include "base/text.h"
+#include "contract/line.h"
+
+#define SHAPE_DEPTH 8
+/* Begins a JSON string that stands for a slot without quotes; no template may have it itself. */
+#define BARE '\1'
+
+typedef struct filter_t {
+    enum { FILTER_ISO8601, FILTER_ADD, FILTER_OR, FILTER_MAP } type;
+    apr_int64_t number; /* minutes of the zone; what to add */
+    account_map_entry_t fallback;
+    const account_map_t *map;
+} filter_t;
+
+typedef struct piece_t {
+    const char *bytes; /* a literal, */
+    apr_size_t length;
+    const account_field_t *field; /* or a slot */
+    const char *rest;
+    apr_array_header_t *filters; /* of filter_t */
+    int is_mount;
+    int in_string;
+} piece_t;
+
+struct account_template_t {
+    apr_array_header_t *pieces; /* of piece_t */
+};
+
+typedef struct compiler_t {
+    const account_scope_t *scope;
+    apr_array_header_t *pieces;
+    apr_array_header_t *bare; /* of const char *: the slots without quotes, by number */
+    account_buffer_t literal; /* what came since the last slot */
+    apr_pool_t *pool;
+} compiler_t;
+
+static const char *emit_json(compiler_t *c, const char *text);
+static const char *emit_text(compiler_t *c, const char *text);
+
+const account_map_entry_t *account_map_find(const account_map_t *map, const char *key,
+                                            apr_pool_t *pool)
+{
+    const account_map_entry_t *entries = (const account_map_entry_t *)map->entries->elts;
+    char *name = apr_pstrdup(pool, key);
+    int i;
+
+    for (;;) {
+        char *dot;
+
+        for (i = 0; i < map->entries->nelts; i++) {
+            if (strcmp(entries[i].key, name) == 0) {
+                return &entries[i];
+            }
+        }
+        if (strcmp(name, "*") == 0) {
+            return NULL;
+        }
+        dot = strrchr(name, '.');
+        if (dot) {
+            *dot = '\0';
+        }
+        else {
+            name = "*";
+        }
+    }
+}
+
+const char *account_template_check_text(const char *text, apr_pool_t *pool)
+{
+    const char *left = strstr(text, "${");
+
+    if (!account_text_is_valid(text, strlen(text))) {
+        return "the text is not valid UTF-8";
+    }
+    return left ? apr_psprintf(pool, "%.40s was not replaced: there is no Define of that name", left)
+                : NULL;
+}
+
+/* The closing brace of the slot whose text begins at start, NULL if there is none. */
+static const char *slot_end(const char *start)
+{
+    int depth = 1;
+
+    for (; *start; start++) {
+        depth += *start == '{' ? 1 : *start == '}' ? -1 : 0;
+        if (depth == 0) {
+            return start;
+        }
+    }
+    return NULL;
+}
+
+/* Replaces each slot outside of strings by a string that carries its number, so that what is left is
+ * JSON. */
+static const char *mark_bare_slots(compiler_t *c, const char *text, const char **marked)
+{
+    account_buffer_t buffer;
+    int in_string = 0;
+    const char *end;
+
+    account_buffer_init(&buffer, strlen(text) + 64, c->pool);
+    for (; *text; text++) {
+        if (text[0] == '%' && text[1] == '{') {
+            end = slot_end(text + 2);
+            if (!end) {
+                return apr_psprintf(c->pool, "the %%{ at %.30s is not closed", text);
+            }
+            if (in_string) {
+                account_buffer_add(&buffer, text, end + 1 - text);
+            }
+            else {
+                account_buffer_add_text(&buffer,
+                                        apr_psprintf(c->pool, "\"\\u0001%d\"", c->bare->nelts));
+                APR_ARRAY_PUSH(c->bare, const char *) =
+                    apr_pstrmemdup(c->pool, text + 2, end - text - 2);
+            }
+            text = end;
+            continue;
+        }
+        if (in_string && *text == '\\' && text[1]) {
+            if (strncmp(text, "\\u0001", 6) == 0) {
+                return "\\u0001 can't stand in a template";
+            }
+            account_buffer_add(&buffer, text++, 1);
+        }
+        else if (*text == '"') {
+            in_string = !in_string;
+        }
+        account_buffer_add(&buffer, text, 1);
+    }
+    *marked = buffer.bytes;
+    return NULL;
+}
+
+static void flush_literal(compiler_t *c)
+{
+    if (c->literal.length > 0) {
+        piece_t *piece = apr_array_push(c->pieces);
+
+        memset(piece, 0, sizeof(*piece));
+        piece->bytes = apr_pstrmemdup(c->pool, c->literal.bytes, c->literal.length);
+        piece->length = c->literal.length;
+        c->literal.length = 0;
+    }
+}
+
+static const char *parse_zone(const char *zone, apr_int64_t *minutes, apr_pool_t *pool)
+{
+    if ((*zone != '+' && *zone != '-') || strlen(zone) != 6 || zone[3] != ':'
+        || !apr_isdigit(zone[1]) || !apr_isdigit(zone[2]) || !apr_isdigit(zone[4])
+        || !apr_isdigit(zone[5])) {
+        return apr_psprintf(pool, "\"%s\" is no time zone: write it as +08:00", zone);
+    }
+    *minutes = 60 * apr_strtoi64(apr_pstrmemdup(pool, zone + 1, 2), NULL, 10)
+               + apr_strtoi64(zone + 4, NULL, 10);
+    if (*minutes > 14 * 60) {
+        return apr_psprintf(pool, "\"%s\" is no time zone: at most 14:00", zone);
+    }
+    *minutes = *zone == '-' ? -*minutes : *minutes;
+    return NULL;
+}
+
+static const char *const *hash_names(apr_hash_t *hash, const char *const *more, apr_pool_t *pool)
+{
+    apr_array_header_t *names = apr_array_make(pool, 16, sizeof(const char *));
+    apr_hash_index_t *i;
+
+    for (i = apr_hash_first(pool, hash); i; i = apr_hash_next(i)) {
+        APR_ARRAY_PUSH(names, const char *) = apr_hash_this_key(i);
+    }
+    for (; *more; more++) {
+        APR_ARRAY_PUSH(names, const char *) = *more;
+    }
+    APR_ARRAY_PUSH(names, const char *) = NULL;
+    return (const char *const *)names->elts;
+}
+
+static const char *parse_filter(compiler_t *c, const char *text, filter_t *filter)
+{
+    static const char *const built_in[] = {"iso8601", "add", "or", NULL};
+    const char *argument = strchr(text, '=');
+    const char *name = argument ? apr_pstrmemdup(c->pool, text, argument - text) : text;
+    char *end;
+
+    memset(filter, 0, sizeof(*filter));
+    argument = argument ? argument + 1 : NULL;
+    if (strcmp(name, "iso8601") == 0) {
+        filter->type = FILTER_ISO8601;
+        return argument ? parse_zone(argument, &filter->number, c->pool) : NULL;
+    }
+    if (strcmp(name, "add") == 0) {
+        filter->type = FILTER_ADD;
+        filter->number = argument ? apr_strtoi64(argument, &end, 10) : 0;
+        return argument && *argument && !*end
+                   ? NULL
+                   : "the filter add takes a whole number, as in add=100000";
+    }
+    if (strcmp(name, "or") == 0) {
+        json_t *json = argument ? json_loads(argument, JSON_DECODE_ANY, NULL) : NULL;
+
+        filter->type = FILTER_OR;
+        filter->fallback.json = argument;
+        filter->fallback.text =
+            json_is_string(json) ? apr_pstrdup(c->pool, json_string_value(json)) : argument;
+        json_decref(json);
+        return json ? NULL : "the filter or takes JSON, as in or=0 or or=\"\"";
+    }
+    filter->type = FILTER_MAP;
+    filter->map = apr_hash_get(c->scope->maps, name, APR_HASH_KEY_STRING);
+    return filter->map ? NULL
+                       : apr_psprintf(c->pool, "there is no filter, map or shape %s%s", name,
+                                      account_line_suggest(
+                                          name, hash_names(c->scope->maps, built_in, c->pool),
+                                          c->pool));
+}
+
+/* %{outcome}, alone or through one map: known now, so it becomes a literal. */
+static const char *emit_outcome(compiler_t *c, const apr_array_header_t *filters, int in_string)
+{
+    account_map_entry_t plain = {NULL, c->scope->outcome, NULL};
+    const account_map_entry_t *entry = &plain;
+    const filter_t *filter = filters->nelts ? &APR_ARRAY_IDX(filters, 0, filter_t) : NULL;
+
+    if (filter && (filter->type != FILTER_MAP || filters->nelts > 1)) {
+        return "%{outcome} takes one AccountMap and no other filter";
+    }
+    if (filter) {
+        entry = account_map_find(filter->map, c->scope->outcome, c->pool);
+        if (!entry) {
+            return apr_psprintf(c->pool, "AccountMap %s has no entry for the outcome %s, and no *",
+                                filter->map->name, c->scope->outcome);
+        }
+    }
+    if (in_string) {
+        account_buffer_add_json(&c->literal, entry->text);
+    }
+    else if (entry->json) {
+        account_buffer_add_text(&c->literal, entry->json);
+    }
+    else {
+        account_buffer_add_text(&c->literal, "\"");
+        account_buffer_add_json(&c->literal, entry->text);
+        account_buffer_add_text(&c->literal, "\"");
+    }
+    return NULL;
+}
+
+static const char *emit_message(compiler_t *c, int in_string)
+{
+    const char *error;
+
+    if (!c->scope->message) {
+        return apr_psprintf(c->pool,
+                            "the outcome %s is shown with %%{message} and has no AccountMessage",
+                            c->scope->outcome);
+    }
+    if (!in_string) {
+        account_buffer_add_text(&c->literal, "\"");
+    }
+    error = emit_text(c, c->scope->message);
+    if (!in_string) {
+        account_buffer_add_text(&c->literal, "\"");
+    }
+    return error;
+}
+
+/* The other shape's text in the place of its name. */
+static const char *emit_shape(compiler_t *c, const char *name, const char *json)
+{
+    account_scope_t inner = *c->scope;
+    compiler_t nested = *c;
+    const char *error;
+
+    if (++inner.depth > SHAPE_DEPTH) {
+        return apr_psprintf(c->pool, "the shape %s contains itself", name);
+    }
+    nested.scope = &inner;
+    nested.bare = apr_array_make(c->pool, 8, sizeof(const char *));
+    error = emit_json(&nested, json);
+    c->literal = nested.literal;
+    return error && c->scope->depth == 0
+               ? apr_psprintf(c->pool, "%s (in AccountShape %s)", error, name)
+               : error;
+}
+
+static const char *unknown_name(compiler_t *c, const char *name)
+{
+    apr_array_header_t *names = apr_array_make(c->pool, 64, sizeof(const char *));
+    const account_input_t *profile;
+    const account_field_t *field;
+
+    for (field = account_fields; field->name; field++) {
+        APR_ARRAY_PUSH(names, const char *) = field->name;
+    }
+    for (profile = account_profile_inputs; profile->name; profile++) {
+        APR_ARRAY_PUSH(names, const char *) =
+            apr_pstrcat(c->pool, "account.", profile->name, NULL);
+    }
+    APR_ARRAY_PUSH(names, const char *) = "message";
+    APR_ARRAY_PUSH(names, const char *) = "outcome";
+    APR_ARRAY_PUSH(names, const char *) = "mount";
+    APR_ARRAY_PUSH(names, const char *) = NULL;
+    return apr_psprintf(
+        c->pool, "there is no value %%{%s}%s", name,
+        account_line_suggest(
+            name, hash_names(c->scope->shapes, (const char *const *)names->elts, c->pool),
+            c->pool));
+}
+
+static const char *check_carried(compiler_t *c, const account_field_t *field, const char *name)
+{
+    /* A shape by itself says nothing of its outcome; an item's fields stand in shapes only. */
+    if (!c->scope->outcome || (field->group & c->scope->carries)
+        || (field->group == ACCOUNT_CARRIES_ENTRY && c->scope->depth > 0)) {
+        return NULL;
+    }
+    return apr_psprintf(c->pool, "the outcome %s does not carry %%{%s}", c->scope->outcome, name);
+}
+
+static const char *split_slot(compiler_t *c, const char *slot, const char **name,
+                              apr_array_header_t **filters)
+{
+    const char *bar = strchr(slot, '|');
+    const char *error = NULL;
+
+    *filters = apr_array_make(c->pool, 1, sizeof(filter_t));
+    *name = bar ? apr_pstrmemdup(c->pool, slot, bar - slot) : slot;
+    while (bar && !error) {
+        const char *text = bar + 1;
+
+        /* what follows or= is JSON to the end of the slot, bars included */
+        bar = strncmp(text, "or=", 3) == 0 ? NULL : strchr(text, '|');
+        text = bar ? apr_pstrmemdup(c->pool, text, bar - text) : text;
+        /* A shape as a filter applies to each item of a list: checked here, rendered by the list. */
+        if (apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING)) {
+            compiler_t item = *c;
+
+            item.pieces = apr_array_make(c->pool, 8, sizeof(piece_t));
+            account_buffer_init(&item.literal, 64, c->pool);
+            error = emit_shape(&item, text,
+                               apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING));
+            continue;
+        }
+        error = parse_filter(c, text, apr_array_push(*filters));
+    }
+    return error;
+}
+
+static const char *emit_slot(compiler_t *c, const char *slot, int in_string)
+{
+    apr_array_header_t *filters;
+    const account_field_t *field = NULL;
+    const char *name, *shape, *rest = NULL;
+    const char *error = split_slot(c, slot, &name, &filters);
+    piece_t *piece;
+    int is_mount;
+
+    if (error) {
+        return error;
+    }
+    shape = apr_hash_get(c->scope->shapes, name, APR_HASH_KEY_STRING);
+    if (shape) {
+        return in_string ? apr_psprintf(c->pool, "the shape %%{%s} can't stand in quotes", name)
+               : filters->nelts ? apr_psprintf(c->pool, "the shape %%{%s} takes no filter", name)
+                                : emit_shape(c, name, shape);
+    }
+    if (strcmp(name, "message") == 0) {
+        return !c->scope->outcome ? NULL
+               : filters->nelts   ? "%{message} takes no filter"
+                                  : emit_message(c, in_string);
+    }
+    if (strcmp(name, "outcome") == 0) {
+        return c->scope->outcome ? emit_outcome(c, filters, in_string) : NULL;
+    }
+    is_mount = strcmp(name, "mount") == 0;
+    if (!is_mount) {
+        field = account_field_find(name, &rest);
+        error = field ? check_carried(c, field, name) : unknown_name(c, name);
+        if (error) {
+            return error;
+        }
+    }
+    flush_literal(c);
+    piece = apr_array_push(c->pieces);
+    memset(piece, 0, sizeof(*piece));
+    piece->field = field;
+    piece->rest = rest;
+    piece->filters = filters;
+    piece->is_mount = is_mount;
+    piece->in_string = in_string;
+    return NULL;
+}
+
+/* The inside of a JSON string: text with slots in it. */
+static const char *emit_text(compiler_t *c, const char *text)
+{
+    const char *error = NULL;
+
+    while (!error) {
+        const char *start = strstr(text, "%{");
+        const char *end = start ? slot_end(start + 2) : NULL;
+
+        if (!start) {
+            account_buffer_add_json(&c->literal, text);
+            break;
+        }
+        if (!end) {
+            return apr_psprintf(c->pool, "the %%{ at %.30s is not closed", start);
+        }
+        account_buffer_add_json(&c->literal, apr_pstrmemdup(c->pool, text, start - text));
+        error = emit_slot(c, apr_pstrmemdup(c->pool, start + 2, end - start - 2), 1);
+        text = end + 1;
+    }
+    return error;
+}
+
+static const char *emit_node(compiler_t *c, json_t *node)
+{
+    const char *error = NULL;
+    const char *key, *text;
+    const char *separator = "";
+    json_t *value;
+    size_t i;
+    char *number;
+
+    switch (json_typeof(node)) {
+    case JSON_OBJECT:
+        account_buffer_add_text(&c->literal, "{");
+        json_object_foreach(node, key, value) {
+            if (error) {
+                break;
+            }
+            if (*key == BARE || strstr(key, "%{")) {
+                return "a name can't be a %{slot}";
+            }
+            account_buffer_add_text(&c->literal, separator);
+            account_buffer_add_text(&c->literal, "\"");
+            account_buffer_add_json(&c->literal, key);
+            account_buffer_add_text(&c->literal, "\":");
+            error = emit_node(c, value);
+            separator = ",";
+        }
+        account_buffer_add_text(&c->literal, "}");
+        return error;
+    case JSON_ARRAY:
+        account_buffer_add_text(&c->literal, "[");
+        json_array_foreach(node, i, value) {
+            account_buffer_add_text(&c->literal, separator);
+            error = error ? error : emit_node(c, value);
+            separator = ",";
+        }
+        account_buffer_add_text(&c->literal, "]");
+        return error;
+    case JSON_STRING:
+        text = json_string_value(node);
+        if (*text == BARE) {
+            return emit_slot(c, APR_ARRAY_IDX(c->bare, apr_atoi64(text + 1), const char *), 0);
+        }
+        account_buffer_add_text(&c->literal, "\"");
+        error = emit_text(c, text);
+        account_buffer_add_text(&c->literal, "\"");
+        return error;
+    default:
+        number = json_dumps(node, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        account_buffer_add_text(&c->literal, number ? number : "null");
+        free(number);
+        return NULL;
+    }
+}
+
+static const char *emit_json(compiler_t *c, const char *text)
+{
+    const char *marked = "", *error = mark_bare_slots(c, text, &marked);
+    json_error_t place;
+    json_t *tree;
+
+    if (error) {
+        return error;
+    }
+    tree = json_loads(marked, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &place);
+    if (!tree) {
+        int from = place.position > 25 ? place.position - 25 : 0;
+
+        return apr_psprintf(c->pool, "this is not JSON: %s, near …%.30s", place.text,
+                            from < (int)strlen(marked) ? marked + from : "");
+    }
+    error = emit_node(c, tree);
+    json_decref(tree);
+    return error;
+}
+
+const char *account_template_compile(const account_template_t **compiled, const char *json,
+                                     const account_scope_t *scope, apr_pool_t *pool)
+{
+    account_template_t *template = apr_palloc(pool, sizeof(*template));
+    compiler_t c = {scope, apr_array_make(pool, 8, sizeof(piece_t)),
+                    apr_array_make(pool, 8, sizeof(const char *)), {0}, pool};
+    const char *error = account_template_check_text(json, pool);
+
+    account_buffer_init(&c.literal, strlen(json), pool);
+    if (!error) {
+        error = emit_json(&c, json);
+    }
+    flush_literal(&c);
+    template->pieces = c.pieces;
+    *compiled = template;
+    return error;
+}
+
+/* A value while it goes through its filters: a field's, or what a map or or= put in its place. */
+typedef struct filtered_t {
+    account_value_t value;
+    const account_map_entry_t *entry;
+} filtered_t;
+
+static const char *value_text(const account_value_t *value, apr_pool_t *pool)
+{
+    switch (value->type) {
+    case ACCOUNT_TEXT:
+        return value->text;
+    case ACCOUNT_NUMBER:
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT, value->number);
+    case ACCOUNT_TRUTH:
+        return value->number ? "true" : "false";
+    default:
+        return NULL;
+    }
+}
+
+static void apply_filter(filtered_t *f, const filter_t *filter, apr_pool_t *pool)
+{
+    account_value_t *value = &f->value;
+    const char *text;
+
+    switch (filter->type) {
+    case FILTER_ISO8601:
+        if (value->type == ACCOUNT_NUMBER) {
+            value->text = account_text_iso8601(pool, value->number, (int)filter->number);
+            value->type = ACCOUNT_TEXT;
+        }
+        break;
+    case FILTER_ADD:
+        if (value->type == ACCOUNT_NUMBER) {
+            value->number += filter->number;
+        }
+        break;
+    case FILTER_OR:
+        if (value->type == ACCOUNT_NULL && !f->entry) {
+            f->entry = &filter->fallback;
+        }
+        break;
+    case FILTER_MAP:
+        text = f->entry ? f->entry->text : value_text(value, pool);
+        f->entry = account_map_find(filter->map, text ? text : "*", pool);
+        value->type = ACCOUNT_NULL;
+        break;
+    }
+}
+
+static void render_value(const filtered_t *f, int in_string, account_buffer_t *buffer)
+{
+    const char *text = f->entry ? f->entry->text : value_text(&f->value, buffer->pool);
+
+    if (in_string) {
+        account_buffer_add_json(buffer, text ? text : "");
+    }
+    else if (f->entry) {
+        account_buffer_add_text(buffer, f->entry->json);
+    }
+    else if (f->value.type == ACCOUNT_TEXT) {
+        account_buffer_add_text(buffer, "\"");
+        account_buffer_add_json(buffer, text);
+        account_buffer_add_text(buffer, "\"");
+    }
+    else {
+        account_buffer_add_text(buffer, text ? text : "null");
+    }
+}
+
+apr_status_t account_template_render(const account_template_t *compiled,
+                                     const account_call_t *call, const account_answer_t *answer,
+                                     const char *mount, account_buffer_t *buffer)
+{
+    const piece_t *pieces = (const piece_t *)compiled->pieces->elts;
+    int i, j;
+
+    for (i = 0; i < compiled->pieces->nelts; i++) {
+        const piece_t *piece = &pieces[i];
+        filtered_t f = {{ACCOUNT_TEXT, mount, 0}, NULL};
+
+        if (piece->bytes) {
+            account_buffer_add(buffer, piece->bytes, piece->length);
+            continue;
+        }
+        if (!piece->is_mount) {
+            apr_status_t rv = piece->field->get
+                                  ? piece->field->get(call, answer, piece->rest, &f.value)
+                                  : APR_ENOTIMPL;
+            if (rv != APR_SUCCESS) {
+                return rv;
+            }
+        }
+        for (j = 0; j < piece->filters->nelts; j++) {
+            apply_filter(&f, &APR_ARRAY_IDX(piece->filters, j, filter_t), buffer->pool);
+        }
+        render_value(&f, piece->in_string, buffer);
+    }
+    return APR_SUCCESS;
+}

@@ -1,0 +1,322 @@
+#include "httpd/config.h"
+
+#include <apr_dbd.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <string.h>
+
+#include "httpd/glue.h"
+
+/* One for each reading of the configuration: it hangs on the configuration's pool. */
+static account_shared_t *shared_of(apr_pool_t *pool)
+{
+    static const char key[] = "mod_account";
+    account_shared_t *shared = NULL;
+    void *found = NULL;
+
+    apr_pool_userdata_get(&found, key, pool);
+    shared = found;
+    if (!shared) {
+        shared = apr_pcalloc(pool, sizeof(*shared));
+        shared->contracts = apr_hash_make(pool);
+        shared->backends = apr_array_make(pool, 1, sizeof(account_backend_t *));
+        apr_pool_userdata_setn(shared, key, NULL, pool);
+    }
+    return shared;
+}
+
+void *account_server_create(apr_pool_t *pool, server_rec *server)
+{
+    account_server_t *config = apr_pcalloc(pool, sizeof(*config));
+
+    (void)server;
+    config->shared = shared_of(pool);
+    config->mounts = apr_array_make(pool, 2, sizeof(account_mount_t *));
+    config->schema_may_change = -1;
+    config->allow_navigation = -1;
+    config->trust_same_site = -1;
+    return config;
+}
+
+#define MERGE(member, unset) merged->member = add->member == (unset) ? base->member : add->member
+
+void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config)
+{
+    const account_server_t *base = base_config;
+    const account_server_t *add = add_config;
+    account_server_t *merged = apr_pmemdup(pool, add, sizeof(*add));
+
+    MERGE(keys, NULL);
+    if (!add->driver) {
+        merged->driver = base->driver;
+        merged->params = base->params;
+    }
+    MERGE(connections, 0);
+    MERGE(schema_may_change, -1);
+    MERGE(realm, NULL);
+    MERGE(public_origin, NULL);
+    if (!add->cost_is_set) {
+        merged->cost = base->cost;
+        merged->cost_is_set = base->cost_is_set;
+    }
+    MERGE(session_idle, 0);
+    MERGE(session_life, 0);
+    MERGE(body_limit, 0);
+    MERGE(allow_navigation, -1);
+    MERGE(trust_same_site, -1);
+    merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
+    return merged;
+}
+
+void *account_directory_create(apr_pool_t *pool, char *directory)
+{
+    account_directory_t *config = apr_pcalloc(pool, sizeof(*config));
+
+    (void)directory;
+    config->query_secrets = -1;
+    return config;
+}
+
+void *account_directory_merge(apr_pool_t *pool, void *base_config, void *add_config)
+{
+    const account_directory_t *base = base_config;
+    const account_directory_t *add = add_config;
+    account_directory_t *merged = apr_pmemdup(pool, add, sizeof(*add));
+
+    MERGE(query_secrets, -1);
+    if (!add->mounts) {
+        merged->mounts = base->mounts;
+        merged->directory = base->directory;
+    }
+    return merged;
+}
+
+account_server_t *account_server_of(const server_rec *server)
+{
+    return ap_get_module_config(server->module_config, &account_module);
+}
+
+account_directory_t *account_directory_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &account_module);
+}
+
+static const char *set_secret_file(cmd_parms *cmd, void *directory, const char *path)
+{
+    const char *error;
+
+    (void)directory;
+    path = ap_server_root_relative(cmd->pool, path);
+    if (!path) {
+        return "AccountSecretFile: this is no path";
+    }
+    return account_keys_read(&account_server_of(cmd->server)->keys, &error, path, cmd->pool)
+                   == APR_SUCCESS
+               ? NULL
+               : apr_pstrcat(cmd->pool, "AccountSecretFile: ", error, NULL);
+}
+
+static const char *set_database(cmd_parms *cmd, void *directory, const char *driver,
+                                const char *params)
+{
+    account_server_t *server = account_server_of(cmd->server);
+    const apr_dbd_driver_t *found;
+    int dialect = account_database_dialect(driver);
+
+    (void)directory;
+    if (dialect < 0) {
+        return apr_psprintf(cmd->pool, "AccountDatabase: there is no driver %s, use mysql or sqlite3",
+                            driver);
+    }
+    apr_dbd_init(cmd->pool);
+    if (apr_dbd_get_driver(cmd->pool, driver, &found) != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool,
+                            "AccountDatabase: apr-util has no driver %s here. On Debian it comes "
+                            "with: apt-get install libaprutil1-dbd-%s",
+                            driver, driver);
+    }
+    server->driver = driver;
+    server->params = dialect == ACCOUNT_SQLITE3 && strcmp(params, ":memory:") != 0
+                         ? ap_server_root_relative(cmd->pool, params)
+                         : params;
+    return server->params ? NULL : "AccountDatabase: this is no path";
+}
+
+/* A whole number within bounds; NULL, or what is wrong. */
+static const char *parse_number(cmd_parms *cmd, const char *word, apr_int64_t most,
+                                apr_int64_t *number)
+{
+    if (!*word || strlen(word) > 12 || word[strspn(word, "0123456789")]
+        || (*number = apr_atoi64(word)) < 1 || *number > most) {
+        return apr_psprintf(cmd->pool, "%s takes a whole number from 1 to %" APR_INT64_T_FMT,
+                            cmd->cmd->name, most);
+    }
+    return NULL;
+}
+
+static const char *set_connections(cmd_parms *cmd, void *directory, const char *word)
+{
+    apr_int64_t number = 0;
+    const char *error = parse_number(cmd, word, 1000, &number);
+
+    (void)directory;
+    account_server_of(cmd->server)->connections = (int)number;
+    return error;
+}
+
+static const char *set_hash_slots(cmd_parms *cmd, void *directory, const char *word)
+{
+    apr_int64_t number = 0;
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)directory;
+    if (!error) {
+        error = parse_number(cmd, word, 1024, &number);
+    }
+    account_server_of(cmd->server)->shared->hash_slots = (int)number;
+    return error;
+}
+
+static const char *set_body_limit(cmd_parms *cmd, void *directory, const char *word)
+{
+    (void)directory;
+    return parse_number(cmd, word, 16 * 1024 * 1024, &account_server_of(cmd->server)->body_limit);
+}
+
+static const char *set_schema(cmd_parms *cmd, void *directory, const char *word)
+{
+    int is_auto = strcasecmp(word, "auto") == 0;
+
+    (void)directory;
+    if (!is_auto && strcasecmp(word, "manual") != 0) {
+        return "AccountSchema takes auto (create and migrate the tables at start) or manual";
+    }
+    account_server_of(cmd->server)->schema_may_change = is_auto;
+    return NULL;
+}
+
+static const char *set_realm(cmd_parms *cmd, void *directory, const char *name)
+{
+    const char *c;
+
+    (void)directory;
+    for (c = name; apr_isalnum(*c) || (*c && strchr("._-", *c)); c++) {
+    }
+    if (*c || c == name || c - name > 64) {
+        return "AccountRealm takes 1 to 64 letters, digits, '.', '_' and '-'";
+    }
+    account_server_of(cmd->server)->realm = name;
+    return NULL;
+}
+
+static const char *set_public_url(cmd_parms *cmd, void *directory, const char *url)
+{
+    const char *origin = account_origin_of(url, cmd->pool);
+
+    (void)directory;
+    if (!origin) {
+        return apr_psprintf(cmd->pool, "AccountPublicURL: \"%s\" is no address: write it as "
+                                       "https://shop.example", url);
+    }
+    account_server_of(cmd->server)->public_origin = origin;
+    return NULL;
+}
+
+static const char *set_password_hash(cmd_parms *cmd, void *directory, const char *words)
+{
+    account_server_t *server = account_server_of(cmd->server);
+    const char *error = account_password_parse_cost(&server->cost, words, cmd->pool);
+
+    (void)directory;
+    server->cost_is_set = 1;
+    return error ? apr_pstrcat(cmd->pool, "AccountPasswordHash: ", error, NULL) : NULL;
+}
+
+static const char *set_duration(cmd_parms *cmd, const char *word, apr_int64_t *milliseconds)
+{
+    const char *error = account_line_duration(word, milliseconds, cmd->pool);
+
+    return error ? apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", error, NULL) : NULL;
+}
+
+static const char *set_session_idle(cmd_parms *cmd, void *directory, const char *word)
+{
+    (void)directory;
+    return set_duration(cmd, word, &account_server_of(cmd->server)->session_idle);
+}
+
+static const char *set_session_life(cmd_parms *cmd, void *directory, const char *word)
+{
+    (void)directory;
+    return set_duration(cmd, word, &account_server_of(cmd->server)->session_life);
+}
+
+static const char *set_allow_navigation(cmd_parms *cmd, void *directory, int on)
+{
+    (void)directory;
+    account_server_of(cmd->server)->allow_navigation = on;
+    return NULL;
+}
+
+static const char *set_trust_same_site(cmd_parms *cmd, void *directory, int on)
+{
+    (void)directory;
+    account_server_of(cmd->server)->trust_same_site = on;
+    return NULL;
+}
+
+static const char *set_query_secrets(cmd_parms *cmd, void *directory, int on)
+{
+    (void)cmd;
+    ((account_directory_t *)directory)->query_secrets = on;
+    return NULL;
+}
+
+#define MISPLACED(name)                                                                            \
+    AP_INIT_RAW_ARGS(name, account_misplaced_directive, NULL, OR_ALL,                             \
+                     "inside <AccountContract>")
+
+const command_rec account_commands[] = {
+    AP_INIT_TAKE1("AccountSecretFile", set_secret_file, NULL, RSRC_CONF,
+                  "the file with the module's secret keys"),
+    AP_INIT_TAKE2("AccountDatabase", set_database, NULL, RSRC_CONF,
+                  "mysql \"host=… user=… dbname=…\", or sqlite3 and a file"),
+    AP_INIT_TAKE1("AccountDatabaseConnections", set_connections, NULL, RSRC_CONF,
+                  "connections of a child process, at most"),
+    AP_INIT_TAKE1("AccountSchema", set_schema, NULL, RSRC_CONF, "auto or manual"),
+    AP_INIT_TAKE1("AccountRealm", set_realm, NULL, RSRC_CONF,
+                  "the name under which accounts and sessions are kept apart"),
+    AP_INIT_TAKE1("AccountPublicURL", set_public_url, NULL, RSRC_CONF,
+                  "the site's address as people type it"),
+    AP_INIT_RAW_ARGS("AccountPasswordHash", set_password_hash, NULL, RSRC_CONF,
+                     "argon2id m=… t=… p=…, or scrypt ln=… r=… p=…"),
+    AP_INIT_TAKE1("AccountHashSlots", set_hash_slots, NULL, RSRC_CONF,
+                  "passwords hashed at once, in all processes together"),
+    AP_INIT_TAKE1("AccountSessionIdle", set_session_idle, NULL, RSRC_CONF,
+                  "how long a session lives without a request"),
+    AP_INIT_TAKE1("AccountSessionLife", set_session_life, NULL, RSRC_CONF,
+                  "how long a session lives at most"),
+    AP_INIT_TAKE1("AccountBodyLimit", set_body_limit, NULL, RSRC_CONF,
+                  "bytes of a request's body, at most"),
+    AP_INIT_FLAG("AccountAllowNavigation", set_allow_navigation, NULL, RSRC_CONF,
+                 "whether an address typed into a browser may change state"),
+    AP_INIT_FLAG("AccountTrustSameSite", set_trust_same_site, NULL, RSRC_CONF,
+                 "whether pages of sibling domains may change state"),
+    AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
+                 "whether a mount in .htaccess takes secrets by GET"),
+    AP_INIT_TAKE_ARGV("AccountMount", account_mount_directive, NULL, RSRC_CONF | OR_FILEINFO,
+                      "[url-path] contract [route]"),
+    AP_INIT_RAW_ARGS("<AccountContract", account_contract_directive, NULL, RSRC_CONF,
+                     "a published API"),
+    MISPLACED("<AccountRoute"),
+    MISPLACED("AccountAction"),
+    MISPLACED("AccountCookie"),
+    MISPLACED("AccountMap"),
+    MISPLACED("AccountMessage"),
+    MISPLACED("AccountParam"),
+    MISPLACED("AccountReply"),
+    MISPLACED("AccountSet"),
+    MISPLACED("AccountShape"),
+    {NULL},
+};

@@ -1,0 +1,79 @@
+#ifndef ACCOUNT_HTTPD_CONFIG_H
+#define ACCOUNT_HTTPD_CONFIG_H
+
+#include <httpd.h>
+#include <http_config.h>
+
+#include "contract/engine.h"
+#include "store/schema.h"
+
+/* A database that servers share: one for each distinct driver and parameters. */
+typedef struct account_backend_t {
+    const char *driver;
+    const char *params;
+    int connections; /* a child; 0: chosen by the number of its threads */
+    account_schema_t schema;
+    account_log_t log;
+    account_database_t *database; /* of this child; NULL in the parent */
+} account_backend_t;
+
+/* What all servers of one configuration share; lives as long as it does. */
+typedef struct account_shared_t {
+    apr_hash_t *contracts;        /* name to account_contract_t */
+    apr_array_header_t *backends; /* of account_backend_t * */
+    int hash_slots;               /* 0: as many as cores */
+    account_gate_t *gate;
+    apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
+    const char *writer_file;
+} account_shared_t;
+
+/* One server or virtual host. NULL, 0 and -1 are "not set" until account_startup_check() has filled in what
+ * is left. */
+typedef struct account_server_t {
+    account_shared_t *shared;
+    account_keys_t *keys;
+    const char *driver;
+    const char *params;
+    int connections;
+    int schema_may_change;
+    const char *realm;
+    const char *public_origin; /* of AccountPublicURL */
+    account_password_cost_t cost;
+    int cost_is_set;
+    apr_int64_t session_idle;
+    apr_int64_t session_life;
+    apr_int64_t body_limit; /* bytes */
+    int allow_navigation;
+    int trust_same_site;
+    apr_array_header_t *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
+    /* made by account_startup_check() */
+    account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
+    account_settings_t settings;
+    apr_array_header_t *cookie_names; /* of const char *: of every contract mounted in the realm */
+} account_server_t;
+
+/* <Directory> and .htaccess. */
+typedef struct account_directory_t {
+    apr_array_header_t *mounts; /* of account_mount_t *: their path is "", below the directory */
+    const char *directory;      /* with a slash at its end: where the mounts were written */
+    int query_secrets;
+} account_directory_t;
+
+extern const command_rec account_commands[];
+
+void *account_server_create(apr_pool_t *pool, server_rec *server);
+void *account_server_merge(apr_pool_t *pool, void *base, void *add);
+void *account_directory_create(apr_pool_t *pool, char *directory);
+void *account_directory_merge(apr_pool_t *pool, void *base, void *add);
+
+account_server_t *account_server_of(const server_rec *server);
+account_directory_t *account_directory_of(const request_rec *r);
+
+/* containers.c: <AccountContract> and AccountMount. */
+const char *account_contract_directive(cmd_parms *cmd, void *directory, const char *args);
+const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc,
+                                    char *const argv[]);
+/* For directives that belong inside a contract: says so. */
+const char *account_misplaced_directive(cmd_parms *cmd, void *directory, const char *args);
+
+#endif

@@ -1,0 +1,46 @@
+#ifndef ACCOUNT_HTTPD_GLUE_H
+#define ACCOUNT_HTTPD_GLUE_H
+
+#include "httpd/config.h"
+
+extern module AP_MODULE_DECLARE_DATA account_module;
+
+/* What mod_account keeps of a request: one for each request_rec that it meets. */
+typedef struct account_request_t {
+    const char *query; /* as the client sent it; r->args has no secrets any more */
+    int secret;        /* the query was taken out, or must be kept out of the log */
+    int matched;       /* match is one of the server's mounts */
+    account_match_t match;
+    /* of a mount in a directory */
+    int in_directory;
+    account_mount_t mount;
+} account_request_t;
+
+account_request_t *account_request_of(request_rec *r);
+
+/* startup.c */
+void account_startup_register_hooks(apr_pool_t *pool);
+
+/* handler.c: finds the route and answers. */
+void account_handler_register_hooks(apr_pool_t *pool);
+
+/* secrecy.c: keeps secrets in URLs out of logs. */
+void account_secrecy_register_hooks(apr_pool_t *pool);
+
+/*
+ * body.c: reads the request's body, at most limit bytes. OK, or the HTTP status of what is wrong: 413 too
+ * large, 408 too slow, 400 broken off. *bytes is NUL-terminated, in r->pool.
+ */
+int account_body_read(request_rec *r, apr_int64_t limit, const char **bytes, apr_size_t *length);
+
+/* edge.c: whether the browser that sent this may change state here. */
+int account_edge_allows(request_rec *r, const account_server_t *server);
+
+/* edge.c: whether the client is on TLS, as far as cookies are concerned. */
+int account_edge_is_secure(request_rec *r, const account_server_t *server);
+
+/* reply.c: sends the response with its headers and cookies. */
+int account_reply_send(request_rec *r, const account_server_t *server,
+                       const account_exchange_t *exchange, const account_response_t *response);
+
+#endif

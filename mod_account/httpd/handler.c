@@ -1,0 +1,227 @@
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "httpd/glue.h"
+
+APLOG_USE_MODULE(account);
+
+#define HANDLER "account"
+/* From the first question to the database or the gate on: whoever waits longer gets 503. */
+#define PATIENCE apr_time_from_msec(2500)
+
+account_request_t *account_request_of(request_rec *r)
+{
+    account_request_t *request = ap_get_module_config(r->request_config, &account_module);
+
+    if (!request) {
+        request = apr_pcalloc(r->pool, sizeof(*request));
+        ap_set_module_config(r->request_config, &account_module, request);
+    }
+    return request;
+}
+
+/* Nothing of ours is a file: the server's mounts are found by the path alone. */
+static int translate_name(request_rec *r)
+{
+    const account_server_t *server = account_server_of(r->server);
+    account_request_t *request = account_request_of(r);
+
+    if (!server->backend || !r->uri || r->uri[0] != '/' || r->main || server->mounts->nelts == 0
+        || !account_engine_match(server->mounts, r->uri, r->method, &request->match, r->pool)) {
+        return DECLINED;
+    }
+    request->matched = 1;
+    r->handler = HANDLER;
+    r->filename = apr_pstrcat(r->pool, HANDLER ":", r->uri, NULL);
+    return OK;
+}
+
+static int map_to_storage(request_rec *r)
+{
+    return account_request_of(r)->matched ? OK : DECLINED;
+}
+
+/* A mount in a <Directory> or .htaccess is known only now; its path is the directory's address. */
+static int fixups(request_rec *r)
+{
+    const account_server_t *server = account_server_of(r->server);
+    const account_directory_t *directory = account_directory_of(r);
+    account_request_t *request = account_request_of(r);
+    apr_size_t length;
+    const char *path, *rest;
+
+    if (request->matched || r->main || !directory->mounts || !server->backend || !r->filename
+        || strncmp(r->filename, directory->directory, strlen(directory->directory)) != 0) {
+        return DECLINED;
+    }
+    path = apr_pstrcat(r->pool, r->filename, r->path_info, NULL);
+    rest = path + strlen(directory->directory) - 1;
+    if (!account_engine_match(directory->mounts, rest, r->method, &request->match, r->pool)) {
+        return DECLINED;
+    }
+    /* %{mount} is what of the address lies before the rest */
+    length = strlen(r->uri) > strlen(rest) ? strlen(r->uri) - strlen(rest) : 0;
+    request->mount = *request->match.mount;
+    request->mount.path = apr_pstrmemdup(r->pool, r->uri, length);
+    request->match.mount = &request->mount;
+    request->matched = 1;
+    request->in_directory = 1;
+    r->handler = HANDLER;
+    return OK;
+}
+
+/* The query as the client sent it: the first request of a chain of redirects had it taken out. */
+static const char *query_of(request_rec *r)
+{
+    request_rec *original = r;
+    const account_request_t *request;
+
+    while (original->prev) {
+        original = original->prev;
+    }
+    request = account_request_of(original);
+    return request->secret && !r->args ? request->query : r->args;
+}
+
+static const apr_array_header_t *cookie_names(const account_server_t *server,
+                                              const account_request_t *request, apr_pool_t *pool)
+{
+    apr_array_header_t *names;
+
+    if (!request->in_directory) {
+        return server->cookie_names;
+    }
+    names = apr_array_copy(pool, server->cookie_names);
+    APR_ARRAY_PUSH(names, const char *) = request->match.mount->contract->cookie;
+    return names;
+}
+
+/* Before the body is read. ACCOUNT_OK: go on. */
+static account_outcome_e refuse_early(request_rec *r, const account_server_t *server,
+                                      account_exchange_t *x)
+{
+    const account_route_t *route = x->match->route;
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+    int has_body = (length && strcmp(length, "0") != 0)
+                   || apr_table_get(r->headers_in, "Transfer-Encoding");
+
+    if (route->action->changes && !account_edge_allows(r, server)) {
+        return ACCOUNT_CROSS_SITE;
+    }
+    if (!x->match->method_known) {
+        return ACCOUNT_BAD_METHOD;
+    }
+    if (length && (strlen(length) > 18 || apr_atoi64(length) > server->body_limit)) {
+        return ACCOUNT_TOO_LARGE;
+    }
+    x->body_type = account_request_type(apr_table_get(r->headers_in, "Content-Type"), r->pool);
+    return has_body && (x->body_type == ACCOUNT_BODY_OTHER || x->body_type == ACCOUNT_BODY_NONE)
+               ? ACCOUNT_BAD_TYPE
+               : ACCOUNT_OK;
+}
+
+/* Secrets in the address of a mount that the server did not know in time: httpd has them in its logs. */
+static account_outcome_e refuse_query_secrets(request_rec *r, account_exchange_t *x,
+                                              const account_request_t *request)
+{
+    if (!request->in_directory || !x->match->route->takes_secrets
+        || account_directory_of(r)->query_secrets == 1) {
+        return ACCOUNT_OK;
+    }
+    x->query = NULL;
+    return strcmp(r->method, "POST") == 0 ? ACCOUNT_OK : ACCOUNT_BAD_METHOD;
+}
+
+static account_outcome_e read_body(request_rec *r, const account_server_t *server,
+                                   account_exchange_t *x)
+{
+    int status = account_body_read(r, server->body_limit, &x->body, &x->body_length);
+
+    return status == OK                              ? ACCOUNT_OK
+           : status == HTTP_REQUEST_ENTITY_TOO_LARGE ? ACCOUNT_TOO_LARGE
+                                                     : ACCOUNT_BAD_REQUEST;
+}
+
+static int send_options(request_rec *r, const account_match_t *match)
+{
+    apr_table_setn(r->headers_out, "Allow", apr_pstrcat(r->pool, match->allow, ", OPTIONS", NULL));
+    ap_set_content_length(r, 0);
+    return OK;
+}
+
+static int handler(request_rec *r)
+{
+    const account_server_t *server = account_server_of(r->server);
+    account_request_t *request;
+    account_store_t store;
+    account_exchange_t x = {NULL};
+    account_response_t response = {0};
+    account_outcome_e refusal;
+
+    if (!r->handler || strcmp(r->handler, HANDLER) != 0) {
+        return DECLINED;
+    }
+    request = account_request_of(r);
+    /* What is redirected inside the server (an error page, an SSI include) never changes state. */
+    if (!request->matched || r->main || (r->prev && request->match.route->action->changes)) {
+        return DECLINED;
+    }
+    if (r->assbackwards) {
+        return HTTP_BAD_REQUEST; /* HTTP/0.9 has no headers, so nobody knows who asks */
+    }
+    if (r->method_number == M_OPTIONS) {
+        return send_options(r, &request->match);
+    }
+    store = (account_store_t){
+        .database = server->backend->database,
+        .realm = server->realm,
+        .keys = server->keys,
+        .random = &account_random_secure,
+        .now = apr_time_as_msec(r->request_time),
+        .pool = r->pool,
+    };
+    x.match = &request->match;
+    x.store = &store;
+    x.settings = &server->settings;
+    x.gate = server->shared->gate;
+    x.query = query_of(r);
+    x.cookies = apr_table_get(r->headers_in, "Cookie");
+    x.cookie_names = cookie_names(server, request, r->pool);
+    x.address = r->useragent_ip;
+    x.agent = apr_table_get(r->headers_in, "User-Agent");
+    refusal = refuse_query_secrets(r, &x, request);
+    if (refusal == ACCOUNT_OK) {
+        refusal = refuse_early(r, server, &x);
+    }
+    if (refusal == ACCOUNT_OK) {
+        refusal = read_body(r, server, &x);
+    }
+    else {
+        r->connection->keepalive = AP_CONN_CLOSE; /* the body stays unread */
+    }
+    store.deadline = account_clock_monotonic() + PATIENCE;
+    if (refusal == ACCOUNT_OK && !store.database) {
+        refusal = ACCOUNT_UNAVAILABLE;
+    }
+    if (refusal == ACCOUNT_OK) {
+        account_engine_answer(&x, &response);
+    }
+    else {
+        account_engine_refuse(&x, refusal, &response);
+    }
+    return account_reply_send(r, server, &x, &response);
+}
+
+void account_handler_register_hooks(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_hook_translate_name(translate_name, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
+}

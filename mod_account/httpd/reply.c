@@ -1,0 +1,88 @@
+#include <apr_strings.h>
+#include <httpd.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <string.h>
+
+#include "httpd/glue.h"
+
+APLOG_USE_MODULE(account);
+
+static void set_cookie(request_rec *r, const account_server_t *server, const char *name,
+                       const char *token)
+{
+    apr_table_addn(r->err_headers_out, "Set-Cookie",
+                   apr_pstrcat(r->pool, name, "=", token ? token : "", "; Path=/",
+                               token ? "" : "; Max-Age=0", "; HttpOnly; SameSite=Lax",
+                               account_edge_is_secure(r, server) ? "; Secure" : "", NULL));
+}
+
+/* One Set-Cookie for each name, the contract's first: the new session, and the end of what else the
+ * request carried. */
+static void set_cookies(request_rec *r, const account_server_t *server,
+                        const account_exchange_t *x, const account_answer_t *answer)
+{
+    const char *own = x->match->mount->contract->cookie;
+    const char *sent = x->cookies ? x->cookies : "";
+    int i;
+
+    if (answer->session_begun) {
+        set_cookie(r, server, own, answer->session->token);
+    }
+    else if (answer->session_ended) {
+        set_cookie(r, server, own, NULL);
+    }
+    else {
+        return;
+    }
+    for (i = 0; i < x->cookie_names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(x->cookie_names, i, const char *);
+
+        if (strcmp(name, own) != 0 && account_request_cookies(sent, name, 1, r->pool)->nelts) {
+            set_cookie(r, server, name, NULL);
+        }
+    }
+}
+
+static void log_outcome(request_rec *r, const account_exchange_t *x,
+                        const account_response_t *response)
+{
+    const account_match_t *match = x->match;
+    const char *outcome = account_outcomes[response->answer.outcome].name;
+
+    if (response->failure != APR_SUCCESS) {
+        /* the database's own trouble is in the log already, once and not for each request */
+        int known = response->failure >= APR_OS_START_USERERR;
+
+        ap_log_rerror(APLOG_MARK, known ? APLOG_INFO : APLOG_ERR, known ? 0 : response->failure, r,
+                      ACLOGNO(00220) "%s %s: unavailable%s", match->mount->contract->name,
+                      match->route->name,
+                      response->failure == ACCOUNT_EBUSY ? ", too busy" : "");
+        return;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, ACLOGNO(00221) "%s %s: %s%s%s",
+                  match->mount->contract->name, match->route->name, outcome,
+                  response->refused ? ", " : "", response->refused ? response->refused : "");
+}
+
+int account_reply_send(request_rec *r, const account_server_t *server, const account_exchange_t *x,
+                       const account_response_t *response)
+{
+    log_outcome(r, x, response);
+    set_cookies(r, server, x, &response->answer);
+    r->status = response->status;
+    ap_set_content_type(r, "application/json; charset=utf-8");
+    ap_set_content_length(r, response->length);
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
+    if (response->answer.outcome == ACCOUNT_BAD_METHOD) {
+        apr_table_setn(r->headers_out, "Allow", x->match->allow);
+    }
+    if (response->answer.retry_after) {
+        apr_table_setn(r->headers_out, "Retry-After",
+                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT, response->answer.retry_after));
+    }
+    ap_rwrite(response->body, (int)response->length, r);
+    return OK;
+}

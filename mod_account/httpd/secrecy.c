@@ -1,0 +1,95 @@
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <string.h>
+
+#include "httpd/glue.h"
+
+/*
+ * Some contracts take passwords by GET. Everything that httpd writes about a request (access log,
+ * server-status, forensic log) comes from a handful of members of request_rec; these hooks take the secret's
+ * carrier, the query, out of them: before anybody else for mounts that are known by their path, and
+ * before the access log for the rest. At LogLevel trace5 and beyond httpd itself prints the request line
+ * before any module is asked.
+ */
+
+/* text without what follows its question mark, up to the blank before HTTP/1.1. */
+static const char *without_query(const char *text, apr_pool_t *pool)
+{
+    const char *mark = text ? strchr(text, '?') : NULL;
+    const char *blank = mark ? strrchr(mark, ' ') : NULL;
+
+    return mark ? apr_pstrcat(pool, apr_pstrmemdup(pool, text, mark - text), blank, NULL) : text;
+}
+
+static void take_out_query(request_rec *r)
+{
+    const char *referer = apr_table_get(r->headers_in, "Referer");
+
+    r->args = NULL;
+    r->unparsed_uri = (char *)without_query(r->unparsed_uri, r->pool);
+    r->the_request = (char *)without_query(r->the_request, r->pool);
+    r->parsed_uri.query = NULL;
+    if (referer && strchr(referer, '?')) {
+        apr_table_setn(r->headers_in, "Referer", without_query(referer, r->pool));
+    }
+}
+
+/* The path as the core will see it later: decoded once, without //, /./ and /../. */
+static const char *normal_path(const request_rec *r)
+{
+    char *path = apr_pstrdup(r->pool, r->uri ? r->uri : "");
+
+    return ap_normalize_path(path, AP_NORMALIZE_DECODE_UNRESERVED | AP_NORMALIZE_MERGE_SLASHES)
+                   && ap_unescape_url(path) == OK
+               ? path
+               : "";
+}
+
+static int post_read_request(request_rec *r)
+{
+    const account_server_t *server = account_server_of(r->server);
+    account_request_t *request = account_request_of(r);
+    account_match_t match;
+
+    if (!r->main && r->args && server->backend
+        && account_engine_match(server->mounts, normal_path(r), r->method, &match, r->pool)
+        && match.route->takes_secrets) {
+        request->query = r->args;
+        request->secret = 1;
+        take_out_query(r);
+    }
+    return DECLINED;
+}
+
+/* A line that is too long, a bad Host and the like are logged without having passed the hook above; and
+ * rewritten or per-directory mounts were not known to it. */
+static int log_transaction(request_rec *r)
+{
+    const account_server_t *server = account_server_of(r->server);
+    request_rec *any;
+    int secret = r->status >= 400 && server && server->mounts->nelts > 0 && !r->handler;
+
+    for (any = r; any && !secret; any = any->next) {
+        const account_request_t *request =
+            any->request_config ? ap_get_module_config(any->request_config, &account_module)
+                                : NULL;
+
+        secret = request && request->matched && request->match.route->takes_secrets;
+    }
+    if (secret) {
+        for (any = r; any; any = any->next) {
+            take_out_query(any);
+        }
+    }
+    return DECLINED;
+}
+
+void account_secrecy_register_hooks(apr_pool_t *pool)
+{
+    static const char *const before[] = {"mod_log_forensic.c", NULL};
+
+    (void)pool;
+    ap_hook_post_read_request(post_read_request, NULL, before, APR_HOOK_REALLY_FIRST);
+    ap_hook_log_transaction(log_transaction, NULL, before, APR_HOOK_REALLY_FIRST);
+}

@@ -1,0 +1,377 @@
+#include <ap_mpm.h>
+#include <apr_dbd.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <unixd.h>
+#include <util_mutex.h>
+
+#include "httpd/glue.h"
+#include "store/statements.h"
+
+APLOG_USE_MODULE(account);
+
+#define WRITER_MUTEX "account-writer"
+#define DEFAULT_IDLE (24 * 3600 * APR_INT64_C(1000))
+#define DEFAULT_LIFE (30 * 24 * 3600 * APR_INT64_C(1000))
+#define DEFAULT_BODY (64 * 1024)
+#define CONNECTIONS_PER_CHILD 4
+
+/* The core's log lines come from any thread and belong to no request. baton is the server. */
+static void log_from_core(void *baton, account_log_level_e level, apr_status_t status,
+                          const char *message)
+{
+    static const int levels[] = {
+        [ACCOUNT_LOG_ERROR] = APLOG_ERR,
+        [ACCOUNT_LOG_WARNING] = APLOG_WARNING,
+        [ACCOUNT_LOG_NOTICE] = APLOG_NOTICE,
+        [ACCOUNT_LOG_DEBUG] = APLOG_DEBUG,
+    };
+
+    ap_log_error(APLOG_MARK, levels[level], status < APR_OS_START_USERERR ? status : 0,
+                 (server_rec *)baton, "%s", message);
+}
+
+static int is_sqlite(const account_backend_t *backend)
+{
+    return account_database_dialect(backend->driver) == ACCOUNT_SQLITE3;
+}
+
+/* Servers with the same driver and parameters share a pool of connections. */
+static account_backend_t *backend_of(const account_server_t *config, server_rec *server,
+                                     apr_pool_t *pool)
+{
+    apr_array_header_t *backends = config->shared->backends;
+    account_backend_t *backend;
+    int i;
+
+    for (i = 0; i < backends->nelts; i++) {
+        backend = APR_ARRAY_IDX(backends, i, account_backend_t *);
+        if (strcmp(backend->driver, config->driver) == 0
+            && strcmp(backend->params, config->params) == 0) {
+            return backend;
+        }
+    }
+    backend = apr_pcalloc(pool, sizeof(*backend));
+    backend->driver = config->driver;
+    backend->params = config->params;
+    backend->connections = config->connections;
+    backend->schema.keys = config->keys;
+    backend->schema.may_change = config->schema_may_change != 0;
+    backend->log.fn = log_from_core;
+    backend->log.baton = server;
+    APR_ARRAY_PUSH(backends, account_backend_t *) = backend;
+    return backend;
+}
+
+static const account_mount_t *first_mount(const account_server_t *config)
+{
+    return config->mounts->nelts ? APR_ARRAY_IDX(config->mounts, 0, account_mount_t *) : NULL;
+}
+
+/* What has not been set gets its default; what can't be missing is complained about. */
+static int complete_server(account_server_t *config, server_rec *server, apr_pool_t *pool)
+{
+    const account_mount_t *mount = first_mount(config);
+
+    config->realm = config->realm ? config->realm : "default";
+    config->session_idle = config->session_idle ? config->session_idle : DEFAULT_IDLE;
+    config->session_life = config->session_life ? config->session_life : DEFAULT_LIFE;
+    config->body_limit = config->body_limit ? config->body_limit : DEFAULT_BODY;
+    config->allow_navigation = config->allow_navigation == 1;
+    config->trust_same_site = config->trust_same_site == 1;
+    config->settings.cost =
+        config->cost_is_set ? config->cost : account_password_default_cost;
+    config->settings.session_idle = config->session_idle;
+    config->settings.session_life = config->session_life;
+    config->settings.default_role = "normal_user";
+    if (mount && (!config->driver || !config->keys)) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+                     ACLOGNO(00200) "Syntax error on line %d of %s: AccountMount needs %s: %s",
+                     mount->line, mount->file,
+                     config->driver ? "AccountSecretFile" : "AccountDatabase",
+                     config->driver
+                         ? "AccountSecretFile /etc/apache2/account.key, made with: (umask 077; "
+                           "openssl rand -base64 32 > /etc/apache2/account.key)"
+                         : "AccountDatabase sqlite3 /var/lib/account/account.db, or mysql "
+                           "\"host=… user=… pass=… dbname=…\"");
+        return 0;
+    }
+    if (config->driver && config->keys) {
+        config->backend = backend_of(config, server, pool);
+    }
+    return 1;
+}
+
+static void add_name(apr_array_header_t *names, const char *name)
+{
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(names, i, const char *), name) == 0) {
+            return;
+        }
+    }
+    APR_ARRAY_PUSH(names, const char *) = name;
+}
+
+/* Whatever contract a session was begun with, every server of its realm knows its cookie. */
+static void collect_cookies(account_server_t *config, server_rec *servers, apr_pool_t *pool)
+{
+    server_rec *server;
+    int i;
+
+    config->cookie_names = apr_array_make(pool, 4, sizeof(const char *));
+    for (server = servers; server; server = server->next) {
+        const account_server_t *other = account_server_of(server);
+
+        for (i = 0; i < other->mounts->nelts; i++) {
+            if (other->backend == config->backend && strcmp(other->realm, config->realm) == 0) {
+                add_name(config->cookie_names,
+                         APR_ARRAY_IDX(other->mounts, i, account_mount_t *)->contract->cookie);
+            }
+        }
+    }
+}
+
+/* A request must not have two answers: compares the routes of two mounts of one server. */
+static int check_overlap(const account_mount_t *a, const account_mount_t *b, server_rec *server)
+{
+    int i, j;
+
+    if (strcmp(a->path, b->path) != 0 || !a->only != !b->only) {
+        return 1;
+    }
+    for (i = 0; i < a->contract->routes->nelts; i++) {
+        const account_route_t *x = APR_ARRAY_IDX(a->contract->routes, i, account_route_t *);
+
+        for (j = 0; j < b->contract->routes->nelts; j++) {
+            const account_route_t *y = APR_ARRAY_IDX(b->contract->routes, j, account_route_t *);
+
+            if ((a->only && (a->only != x || b->only != y)) || !account_routes_overlap(x, y)) {
+                continue;
+            }
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+                         ACLOGNO(00201) "Syntax error on line %d of %s: AccountMount %s %s and the "
+                         "one on line %d of %s answer the same request: route %s, route %s",
+                         a->line, a->file, *a->path ? a->path : "/", a->contract->name, b->line,
+                         b->file, x->name, y->name);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* 2.4 has no other place for checks that need the whole configuration and that configtest runs too. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *servers)
+{
+    server_rec *server;
+    int i, j;
+
+    (void)plog, (void)ptemp;
+    for (server = servers; server; server = server->next) {
+        account_server_t *config = account_server_of(server);
+
+        if (!complete_server(config, server, pconf)) {
+            return !OK;
+        }
+        for (i = 0; i < config->mounts->nelts; i++) {
+            for (j = 0; j < i; j++) {
+                if (!check_overlap(APR_ARRAY_IDX(config->mounts, i, account_mount_t *),
+                                   APR_ARRAY_IDX(config->mounts, j, account_mount_t *), server)) {
+                    return !OK;
+                }
+            }
+        }
+    }
+    for (server = servers; server; server = server->next) {
+        collect_cookies(account_server_of(server), servers, pconf);
+    }
+    return OK;
+}
+
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog, (void)ptemp;
+    return ap_mutex_register(pconf, WRITER_MUTEX, NULL, APR_LOCK_DEFAULT, 0) == APR_SUCCESS ? OK
+                                                                                            : !OK;
+}
+
+static account_database_config_t database_config(const account_shared_t *shared,
+                                                 account_backend_t *backend)
+{
+    int threads = 0;
+
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    return (account_database_config_t){
+        .driver = backend->driver,
+        .params = backend->params,
+        .statements = account_statements,
+        .statement_count = ACCOUNT_SQL_COUNT,
+        .connections = strcmp(backend->params, ":memory:") == 0 ? 1
+                       : backend->connections                   ? backend->connections
+                       : threads > 1                            ? CONNECTIONS_PER_CHILD
+                                                                : 1,
+        .writer = is_sqlite(backend) ? shared->writer : NULL,
+        .on_connect = account_schema_check,
+        .on_connect_baton = &backend->schema,
+        .log = &backend->log,
+    };
+}
+
+/* What root has made, the children must be able to write. */
+static apr_status_t give_file(const char *path)
+{
+    if (geteuid() != 0) {
+        return APR_SUCCESS;
+    }
+    if (chown(path, ap_unixd_config.user_id, ap_unixd_config.group_id) != 0 && errno != ENOENT) {
+        return errno;
+    }
+    return chmod(path, 0600) != 0 && errno != ENOENT ? errno : APR_SUCCESS;
+}
+
+/* An SQLite file is made before the fork, by the user who starts the server, and given to the children. A MySQL server
+ * may be down or frozen now: the children see to it with their first connection. */
+static int prepare_sqlite(const account_shared_t *shared, account_backend_t *backend,
+                          server_rec *server, apr_pool_t *pool)
+{
+    account_database_config_t config = database_config(shared, backend);
+    const char *const ends[] = {"", "-wal", "-shm"};
+    apr_status_t rv;
+    size_t i;
+
+    if (!is_sqlite(backend) || strcmp(backend->params, ":memory:") == 0) {
+        return 1;
+    }
+    config.writer = NULL;
+    rv = account_database_try(&config, pool);
+    for (i = 0; i < sizeof(ends) / sizeof(ends[0]) && rv == APR_SUCCESS; i++) {
+        rv = give_file(apr_pstrcat(pool, backend->params, ends[i], NULL));
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG,
+                     rv < APR_OS_START_USERERR ? rv : 0, server,
+                     ACLOGNO(00202) "AccountDatabase sqlite3 %s can't be used (the lines before "
+                     "say why). Its folder must exist and belong to the user of the children",
+                     backend->params);
+    }
+    return rv == APR_SUCCESS;
+}
+
+static int make_gate(account_shared_t *shared, server_rec *server, apr_pool_t *pool)
+{
+    int processes = 1, threads = 0;
+    int slots = shared->hash_slots ? shared->hash_slots : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int waiters;
+    apr_status_t rv;
+
+    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    slots = slots < 1 ? 1 : slots;
+    waiters = processes * (threads > 1 ? threads : 1) / 4;
+    waiters = waiters < 4 ? 4 : waiters > 30000 ? 30000 : waiters;
+    rv = account_gate_create(&shared->gate, slots, waiters,
+                             geteuid() == 0 ? (int)ap_unixd_config.user_id : -1, pool);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, server,
+                     ACLOGNO(00203) "no semaphores for the gate of password hashing: see "
+                     "kernel.sem in sysctl(8), and ipcs -s for what is left of killed servers");
+    }
+    return rv == APR_SUCCESS;
+}
+
+static void warn(const account_server_t *config, server_rec *server)
+{
+    if (config->backend && account_password_cost_is_weak(&config->settings.cost)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                     ACLOGNO(00204) "AccountPasswordHash is cheaper than OWASP's least: right for "
+                     "tests only");
+    }
+    if (config->mounts->nelts && !config->public_origin) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
+                     ACLOGNO(00205) "no AccountPublicURL: browsers' Origin is compared with "
+                     "ServerName and ServerAlias, and cookies are Secure by the connection");
+    }
+}
+
+/*
+ * 1. not while the configuration is only tried (httpd reads it twice at start)
+ * 2. the gate for password hashing, shared by all children
+ * 3. the mutex of SQLite writers, if there is an SQLite database
+ * 4. SQLite files: made, migrated, given to the children
+ * 5. warnings, once
+ */
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *servers)
+{
+    account_shared_t *shared = account_server_of(servers)->shared;
+    server_rec *server;
+    int i;
+
+    (void)plog;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG /*1*/
+        || shared->backends->nelts == 0) {
+        return OK;
+    }
+    if (!make_gate(shared, servers, pconf) /*2*/) {
+        return !OK;
+    }
+    for (i = 0; i < shared->backends->nelts; i++) {
+        account_backend_t *backend = APR_ARRAY_IDX(shared->backends, i, account_backend_t *);
+
+        if (is_sqlite(backend) && !shared->writer /*3*/
+            && ap_global_mutex_create(&shared->writer, &shared->writer_file, WRITER_MUTEX, NULL,
+                                      servers, pconf, 0)
+                   != APR_SUCCESS) {
+            return !OK;
+        }
+        if (!prepare_sqlite(shared, backend, servers, ptemp) /*4*/) {
+            return !OK;
+        }
+    }
+    for (server = servers; server; server = server->next) {
+        warn(account_server_of(server), server); /*5*/
+    }
+    return OK;
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *servers)
+{
+    account_shared_t *shared = account_server_of(servers)->shared;
+    apr_status_t rv;
+    int i;
+
+    if (shared->writer) {
+        rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);
+        if (rv != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_CRIT, rv, servers,
+                         ACLOGNO(00206) "the mutex of SQLite writers can't be had in this child");
+        }
+    }
+    for (i = 0; i < shared->backends->nelts; i++) {
+        account_backend_t *backend = APR_ARRAY_IDX(shared->backends, i, account_backend_t *);
+        account_database_config_t config = database_config(shared, backend);
+
+        rv = account_database_create(&backend->database, &config, pchild);
+        if (rv != APR_SUCCESS) {
+            backend->database = NULL;
+            ap_log_error(APLOG_MARK, APLOG_CRIT, rv, servers,
+                         ACLOGNO(00207) "no pool of database connections in this child");
+        }
+    }
+}
+
+void account_startup_register_hooks(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+}

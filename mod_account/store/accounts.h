@@ -1,0 +1,88 @@
+#ifndef ACCOUNT_STORE_ACCOUNTS_H
+#define ACCOUNT_STORE_ACCOUNTS_H
+
+#include "store/sessions.h"
+#include "store/store.h"
+
+typedef enum account_kind_e {
+    ACCOUNT_USER_NAME,
+    ACCOUNT_EMAIL,
+    ACCOUNT_MOBILE,
+    ACCOUNT_KINDS
+} account_kind_e;
+
+/* "user_name", "email", "mobile": as in the database and in the contract language. */
+extern const char *const account_kind_names[ACCOUNT_KINDS];
+
+typedef enum account_status_e {
+    ACCOUNT_ACTIVE,
+    ACCOUNT_PENDING, /* waits for its activation link */
+    ACCOUNT_DISABLED,
+} account_status_e;
+
+/* One row of the table account. Times are milliseconds UTC, 0 for never; texts may be NULL. */
+typedef struct account_t {
+    apr_int64_t id; /* 1 to 2^53 */
+    const char *ref;
+    const char *identifiers[ACCOUNT_KINDS]; /* as to be shown */
+    apr_int64_t email_verified;
+    apr_int64_t mobile_verified;
+    const char *password; /* PHC string; NULL: none, and nothing matches */
+    const char *role;
+    account_status_e status;
+    account_kind_e registered_kind;
+    const char *registered_with;
+    const char *attributes; /* a JSON object of texts; never NULL */
+    apr_int64_t created;
+    apr_int64_t updated;
+} account_t;
+
+/* Finds who holds an identifier (canonical form, account_text_identifier). *account is NULL when nobody does. */
+apr_status_t account_find(const account_store_t *store, const char *canonical,
+                          const account_t **account);
+
+/* The same by number, in the store's realm. */
+apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
+                                const account_t **account);
+
+/*
+ * Creates an account with its identifiers, all or nothing. fields: id, created and updated are ignored (given
+ * here), ref too; identifiers are what to claim, in the order of account_kind_e; NULL ones are not claimed; two with one
+ * canonical form are one claim.
+ * ACCOUNT_ECONFLICT: *taken is the first kind that another account holds; nothing is stored.
+ */
+apr_status_t account_create(const account_store_t *store, const account_t *fields,
+                            const account_t **created, account_kind_e *taken);
+
+/* Changes the display form and claim of one e-mail address (email: NULL keeps it) and the attributes, and sets updated.
+ * The old address' claim is given up unless it was verified (recovery goes on using it); the new one is
+ * unverified. With an address that equals the old one in canonical form only its display changes, and it stays as
+ * verified as it was.
+ * attributes are compared and set: *changed is 0, and nothing stored, when they are no longer account's.
+ * ACCOUNT_ECONFLICT: the address is another account's. *updated: the account as it is now. */
+typedef struct account_profile_t {
+    const account_t *account; /* as read */
+    const char *email;
+    const char *attributes;
+} account_profile_t;
+apr_status_t account_update_profile(const account_store_t *store, const account_profile_t *profile,
+                                    const account_t **updated, int *changed);
+
+/*
+ * Sets a new password if the old hash is still the stored one (so of two changes with one old
+ * password one wins), ends all sessions of the account, and begins replacement when it is not NULL; all or nothing.
+ * *changed: 0 when the stored hash was another by now.
+ */
+typedef struct account_password_change_t {
+    const account_t *account;             /* as read: the old hash is account->password */
+    const char *password;                 /* the new PHC string */
+    const account_session_t *replacement; /* or NULL */
+} account_password_change_t;
+apr_status_t account_change_password(const account_store_t *store,
+                                     const account_password_change_t *change, int *changed);
+
+/* After a login with a hash of another cost: stores the new hash if the old one is still there; sessions stay. */
+apr_status_t account_rehash_password(const account_store_t *store, const account_t *account,
+                                     const char *password);
+
+#endif

@@ -1,0 +1,239 @@
+#include "store/sessions.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+#include "store/rows.h"
+#include "store/statements.h"
+
+#define ID_DIGITS 16
+#define ADDRESS_BYTES 45
+#define AGENT_CHARACTERS 255
+
+/* How often the use of a session is written down. */
+#define SEEN_MILLISECONDS 60000
+
+static const char *digest_of(const account_store_t *store, int key, const char *token)
+{
+    const char *text = apr_pstrcat(store->pool, "session/", store->realm, "/", token, NULL);
+
+    return account_keys_digest(store->keys, key, text, store->pool);
+}
+
+static const char *id_of(const account_store_t *store, const char *digest)
+{
+    return apr_pstrndup(store->pool, digest, ID_DIGITS);
+}
+
+/* As much of the User-Agent as its column holds; NULL when it is no text. */
+static const char *cut_agent(const char *agent, apr_pool_t *pool)
+{
+    apr_size_t end = 0;
+    int characters = 0;
+
+    if (agent == NULL || !account_text_is_valid(agent, strlen(agent))) {
+        return NULL;
+    }
+    for (; agent[end] != '\0'; end++) {
+        /* Not a byte within a character. */
+        if (((unsigned char)agent[end] & 0xC0) != 0x80 && characters++ == AGENT_CHARACTERS) {
+            break;
+        }
+    }
+    return apr_pstrndup(pool, agent, end);
+}
+
+apr_status_t account_session_make(const account_store_t *store, apr_int64_t account_id,
+                                  const account_session_terms_t *terms,
+                                  account_session_t **session)
+{
+    account_session_t *made = apr_pcalloc(store->pool, sizeof(*made));
+    const char *address = terms->address ? terms->address : "";
+    apr_status_t rv = account_random_session_token(&made->token, store->random, store->pool);
+
+    if (rv == APR_SUCCESS) {
+        made->id = id_of(store, digest_of(store, 0, made->token));
+        made->account_id = account_id;
+        made->created = store->now;
+        made->seen = store->now;
+        made->expires = store->now + terms->life;
+        made->idle = terms->idle;
+        made->address = apr_pstrndup(store->pool, address, ADDRESS_BYTES);
+        made->agent = cut_agent(terms->agent, store->pool);
+        *session = made;
+    }
+    return rv;
+}
+
+apr_status_t account_session_store(const account_store_t *store, account_db_t *db,
+                                   const account_session_t *session)
+{
+    return account_db_execute(
+        db, ACCOUNT_SQL_SESSION_INSERT,
+        ACCOUNT_ARGS(TEXT(store->realm), TEXT(digest_of(store, 0, session->token)),
+                     NUMBER(session->account_id), NUMBER(session->created), NUMBER(session->seen),
+                     NUMBER(session->expires), NUMBER(session->idle), TEXT(session->address),
+                     TEXT(session->agent)),
+        NULL);
+}
+
+apr_status_t account_session_end_all(const account_store_t *store, account_db_t *db,
+                                     apr_int64_t account_id)
+{
+    return account_db_execute(db, ACCOUNT_SQL_SESSION_END_ALL,
+                              ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account_id)), NULL);
+}
+
+/* Ends the session of a token, whichever key it was begun under. */
+static apr_status_t end_token(const account_store_t *store, account_db_t *db, const char *token)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int key;
+
+    for (key = 0; key < account_keys_count(store->keys) && rv == APR_SUCCESS; key++) {
+        rv = account_db_execute(
+            db, ACCOUNT_SQL_SESSION_END,
+            ACCOUNT_ARGS(TEXT(store->realm), TEXT(digest_of(store, key, token))), NULL);
+    }
+    return rv;
+}
+
+typedef struct beginning_t {
+    const account_store_t *store;
+    const account_session_t *session;
+    const char *ended;
+} beginning_t;
+
+static apr_status_t begin(account_db_t *db, void *baton)
+{
+    const beginning_t *beginning = baton;
+    const account_store_t *store = beginning->store;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (beginning->ended != NULL) {
+        rv = end_token(store, db, beginning->ended);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_db_execute(db, ACCOUNT_SQL_SESSION_END_EXPIRED,
+                                ACCOUNT_ARGS(TEXT(store->realm),
+                                             NUMBER(beginning->session->account_id),
+                                             NUMBER(store->now), NUMBER(store->now)),
+                                NULL);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_session_store(store, db, beginning->session);
+    }
+    return rv;
+}
+
+apr_status_t account_session_begin(const account_store_t *store, const account_session_t *session,
+                                   const char *ended)
+{
+    beginning_t beginning = {store, session, ended};
+
+    return account_store_run(store, ACCOUNT_TRANSACTION, begin, &beginning);
+}
+
+typedef struct session_look_t {
+    const account_store_t *store;
+    const char *token;
+    const char *digest; /* the one that was found */
+    account_session_t *session;
+    const account_t *account;
+} session_look_t;
+
+static apr_status_t find(account_db_t *db, void *baton)
+{
+    session_look_t *look = baton;
+    const account_store_t *store = look->store;
+    const char *const *columns = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    int key;
+
+    look->session = NULL;
+    look->account = NULL;
+    for (key = 0; key < account_keys_count(store->keys) && columns == NULL; key++) {
+        look->digest = digest_of(store, key, look->token);
+        rv = account_db_row(db, ACCOUNT_SQL_SESSION_FIND,
+                            ACCOUNT_ARGS(TEXT(store->realm), TEXT(look->digest)), &columns);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    if (columns != NULL) {
+        account_session_t *session = apr_pcalloc(store->pool, sizeof(*session));
+
+        look->account = account_row_read(columns, store->pool);
+        columns += ACCOUNT_COLUMN_COUNT;
+        session->token = look->token;
+        session->id = id_of(store, look->digest);
+        session->account_id = look->account->id;
+        session->created = apr_atoi64(columns[0]);
+        session->seen = apr_atoi64(columns[1]);
+        session->expires = apr_atoi64(columns[2]);
+        session->idle = apr_atoi64(columns[3]);
+        session->address = columns[4];
+        session->agent = columns[5];
+        look->session = session;
+    }
+    return rv;
+}
+
+static apr_status_t write_seen(account_db_t *db, void *baton)
+{
+    const session_look_t *look = baton;
+    const account_store_t *store = look->store;
+
+    return account_db_execute(db, ACCOUNT_SQL_SESSION_SEEN,
+                              ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),
+                                           TEXT(look->digest),
+                                           NUMBER(store->now - SEEN_MILLISECONDS + 1)),
+                              NULL);
+}
+
+apr_status_t account_session_find(const account_store_t *store, const char *token,
+                                  const account_session_t **session,
+                                  const struct account_t **account)
+{
+    session_look_t look = {.store = store, .token = token};
+    apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, &look);
+    account_session_t *found = look.session;
+
+    *session = NULL;
+    *account = NULL;
+    if (rv != APR_SUCCESS || found == NULL || found->expires <= store->now ||
+        found->seen + found->idle <= store->now || look.account->status != ACCOUNT_ACTIVE) {
+        return rv;
+    }
+    if (store->now - found->seen >= SEEN_MILLISECONDS &&
+        account_store_run(store, ACCOUNT_WRITE, write_seen, &look) == APR_SUCCESS) {
+        found->seen = store->now;
+    }
+    *session = found;
+    *account = look.account;
+    return APR_SUCCESS;
+}
+
+typedef struct ending_t {
+    const account_store_t *store;
+    const char *token;
+} ending_t;
+
+static apr_status_t end(account_db_t *db, void *baton)
+{
+    const ending_t *ending = baton;
+
+    return end_token(ending->store, db, ending->token);
+}
+
+apr_status_t account_session_end(const account_store_t *store, const char *token)
+{
+    ending_t ending = {store, token};
+
+    /* One statement for each key. */
+    return account_keys_count(store->keys) == 1
+               ? account_store_run(store, ACCOUNT_WRITE, end, &ending)
+               : account_store_run(store, ACCOUNT_TRANSACTION, end, &ending);
+}

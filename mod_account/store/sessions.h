@@ -1,0 +1,51 @@
+#ifndef ACCOUNT_STORE_SESSIONS_H
+#define ACCOUNT_STORE_SESSIONS_H
+
+#include "store/store.h"
+
+struct account_t;
+
+typedef struct account_session_t {
+    const char *token; /* what the cookie carries; the database has its keyed digest only */
+    const char *id;    /* the first 16 digits of the digest: names the session to its owner */
+    apr_int64_t account_id;
+    apr_int64_t created; /* milliseconds UTC, as all times */
+    apr_int64_t seen;    /* at most a minute old while the session is used */
+    apr_int64_t expires; /* the end of its absolute life */
+    apr_int64_t idle;    /* milliseconds without a request that end it, counted from seen */
+    const char *address; /* of the client at login */
+    const char *agent;   /* User-Agent at login, cut at 255 characters; or NULL */
+} account_session_t;
+
+/* How long a session that begins now shall live, in milliseconds, and who asks for it. */
+typedef struct account_session_terms_t {
+    apr_int64_t idle;
+    apr_int64_t life;
+    const char *address;
+    const char *agent; /* cut here; what is not UTF-8 is dropped */
+} account_session_terms_t;
+
+/* Makes a session with a new random token, in memory only (account_change_password and account_session_begin store it). */
+apr_status_t account_session_make(const account_store_t *store, apr_int64_t account_id,
+                                  const account_session_terms_t *terms,
+                                  account_session_t **session);
+
+/* Stores it, and removes what has expired of the account's sessions. ended (may be NULL): the token of a session
+ * that ends with it, in the same transaction. */
+apr_status_t account_session_begin(const account_store_t *store, const account_session_t *session,
+                                   const char *ended);
+
+/*
+ * Whose session the token is: one SELECT. Both are NULL when there is none of that token in the
+ * realm, it has expired, was idle too long, or its account is not active. Sets seen, at most
+ * once a minute; when only that write fails, the session is valid all the same.
+ * A token digest of an older key is found too.
+ */
+apr_status_t account_session_find(const account_store_t *store, const char *token,
+                                  const account_session_t **session,
+                                  const struct account_t **account);
+
+/* Ends one session; no session of that token is a success too. */
+apr_status_t account_session_end(const account_store_t *store, const char *token);
+
+#endif

@@ -1,0 +1,130 @@
+#include "store/statements.h"
+
+/* One row of account, as account_row_read takes it. */
+#define ACCOUNT_COLUMNS                                                                            \
+    "a.id, a.ref, a.user_name, a.email, a.mobile, a.email_verified, a.mobile_verified, "           \
+    "a.password, a.role, a.status, a.registered_kind, a.registered_with, a.attributes, "           \
+    "a.created, a.updated"
+
+#define SESSION_COLUMNS "s.created, s.seen, s.expires, s.idle, s.address, s.agent"
+
+/* One text for both dialects. */
+#define BOTH(sql)                                                                                  \
+    {                                                                                              \
+        sql, NULL                                                                                  \
+    }
+
+/* Placeholders in one order: what is set, then the key, then the guards. Where an UPDATE's row count
+ * decides who was first, the guards are the decision. */
+const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
+    [ACCOUNT_SQL_SCHEMA_EXISTS] = {"schema-exists",
+                                   {"SELECT COUNT(*) FROM information_schema.tables "
+                                    "WHERE table_schema = DATABASE() "
+                                    "AND table_name = 'account_schema'",
+                                    "SELECT COUNT(*) FROM sqlite_master "
+                                    "WHERE type = 'table' AND name = 'account_schema'"}},
+    [ACCOUNT_SQL_SCHEMA_READ] = {"schema-read",
+                                 BOTH("SELECT version, fingerprint FROM account_schema")},
+    [ACCOUNT_SQL_SCHEMA_SIGN] = {"schema-sign",
+                                 BOTH("UPDATE account_schema SET fingerprint = %s "
+                                      "WHERE fingerprint = %s")},
+    /* MySQL only: its DDL knows no transactions. A name of a lock has 64 characters at most. */
+    [ACCOUNT_SQL_SCHEMA_LOCK] = {"schema-lock",
+                                 BOTH("SELECT GET_LOCK(LEFT(CONCAT('account.', DATABASE()), 64), "
+                                      "2)")},
+    [ACCOUNT_SQL_SCHEMA_UNLOCK] = {"schema-unlock",
+                                   BOTH("SELECT RELEASE_LOCK(LEFT(CONCAT('account.', DATABASE()), "
+                                        "64))")},
+    /* sqlite3 only. */
+    [ACCOUNT_SQL_SCHEMA_JOURNAL] = {"schema-journal", BOTH("PRAGMA journal_mode")},
+
+    [ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER] = {"account-by-identifier",
+                                           BOTH("SELECT " ACCOUNT_COLUMNS
+                                                " FROM identifier i "
+                                                "JOIN account a ON a.id = i.account "
+                                                "WHERE i.realm = %s AND i.value = %s")},
+    [ACCOUNT_SQL_ACCOUNT_BY_ID] = {"account-by-id", BOTH("SELECT " ACCOUNT_COLUMNS
+                                                         " FROM account a "
+                                                         "WHERE a.realm = %s AND a.id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_BY_REF] = {"account-by-ref", BOTH("SELECT " ACCOUNT_COLUMNS
+                                                           " FROM account a WHERE a.ref = %s")},
+    [ACCOUNT_SQL_ACCOUNT_INSERT] =
+        {"account-insert",
+         BOTH("INSERT INTO account (ref, realm, user_name, email, mobile, email_verified, "
+              "mobile_verified, password, role, status, registered_kind, registered_with, "
+              "attributes, created, updated) "
+              "VALUES (%s, %s, %s, %s, %s, %lld, %lld, %s, %s, %s, %s, %s, %s, %lld, %lld)")},
+    [ACCOUNT_SQL_ACCOUNT_SET_PROFILE] =
+        {"account-set-profile",
+         BOTH("UPDATE account SET attributes = %s, updated = %lld "
+              "WHERE realm = %s AND id = %lld AND attributes = %s AND COALESCE(email, '') = %s")},
+    [ACCOUNT_SQL_ACCOUNT_SET_EMAIL] = {"account-set-email",
+                                       BOTH("UPDATE account SET email = %s, email_verified = %lld "
+                                            "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_CHANGE_PASSWORD] =
+        {"account-change-password",
+         BOTH("UPDATE account SET password = %s, updated = %lld "
+              "WHERE realm = %s AND id = %lld AND COALESCE(password, '') = %s")},
+    [ACCOUNT_SQL_ACCOUNT_REHASH_PASSWORD] =
+        {"account-rehash-password",
+         BOTH("UPDATE account SET password = %s WHERE realm = %s AND id = %lld AND password = %s")},
+    [ACCOUNT_SQL_ACCOUNT_RESET_PASSWORD] = {"account-reset-password",
+                                            BOTH("UPDATE account SET password = %s, updated = %lld "
+                                                 "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_IDENTIFIER_READ] = {"identifier-read",
+                                     BOTH("SELECT account, verified FROM identifier "
+                                          "WHERE realm = %s AND value = %s")},
+    [ACCOUNT_SQL_IDENTIFIER_INSERT] = {"identifier-insert",
+                                       BOTH("INSERT INTO identifier (realm, value, account, kind, "
+                                            "verified, created) "
+                                            "VALUES (%s, %s, %lld, %s, %lld, %lld)")},
+    [ACCOUNT_SQL_IDENTIFIER_GIVE_UP] = {"identifier-give-up",
+                                        BOTH("DELETE FROM identifier "
+                                             "WHERE realm = %s AND value = %s AND account = %lld "
+                                             "AND kind = %s AND verified = 0")},
+
+    [ACCOUNT_SQL_SESSION_FIND] = {"session-find",
+                                  BOTH("SELECT " ACCOUNT_COLUMNS ", " SESSION_COLUMNS
+                                       " FROM session s JOIN account a ON a.id = s.account "
+                                       "WHERE s.realm = %s AND s.digest = %s")},
+    [ACCOUNT_SQL_SESSION_INSERT] = {"session-insert",
+                                    BOTH("INSERT INTO session (realm, digest, account, created, "
+                                         "seen, expires, idle, address, agent) VALUES "
+                                         "(%s, %s, %lld, %lld, %lld, %lld, %lld, %s, %s)")},
+    [ACCOUNT_SQL_SESSION_SEEN] = {"session-seen",
+                                  BOTH("UPDATE session SET seen = %lld "
+                                       "WHERE realm = %s AND digest = %s AND seen < %lld")},
+    [ACCOUNT_SQL_SESSION_END] = {"session-end", BOTH("DELETE FROM session "
+                                                     "WHERE realm = %s AND digest = %s")},
+    [ACCOUNT_SQL_SESSION_END_EXPIRED] =
+        {"session-end-expired",
+         BOTH("DELETE FROM session WHERE realm = %s AND account = %lld "
+              "AND (expires <= %lld OR seen + idle <= %lld)")},
+    [ACCOUNT_SQL_SESSION_END_ALL] = {"session-end-all",
+                                     BOTH("DELETE FROM session WHERE realm = %s AND account = "
+                                          "%lld")},
+
+    [ACCOUNT_SQL_CODE_READ] = {"code-read",
+                               BOTH("SELECT digest, tries, expires, used FROM code "
+                                    "WHERE realm = %s AND purpose = %s AND target = %s")},
+    /* tries first: MySQL lets an assignment see those before it. Wrong guesses at a code that could
+     * still be used count against the one in its place. */
+    [ACCOUNT_SQL_CODE_REPLACE] =
+        {"code-replace",
+         BOTH("UPDATE code SET tries = CASE WHEN expires > %lld AND used = 0 AND tries >= 0 "
+              "AND tries < %lld THEN tries ELSE %lld END, "
+              "digest = %s, expires = %lld, used = 0, created = %lld "
+              "WHERE realm = %s AND purpose = %s AND target = %s")},
+    [ACCOUNT_SQL_CODE_INSERT] = {"code-insert",
+                                 BOTH("INSERT INTO code (realm, purpose, target, digest, tries, "
+                                      "expires, used, created) "
+                                      "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)")},
+    [ACCOUNT_SQL_CODE_TRY] = {"code-try",
+                              BOTH("UPDATE code SET tries = tries - 1 "
+                                   "WHERE realm = %s AND purpose = %s AND target = %s "
+                                   "AND tries > 0 AND used = 0 AND expires > %lld")},
+    [ACCOUNT_SQL_CODE_USE] = {"code-use",
+                              BOTH("UPDATE code SET used = %lld "
+                                   "WHERE realm = %s AND purpose = %s AND target = %s "
+                                   "AND digest = %s AND used = 0 AND expires > %lld")},
+};
