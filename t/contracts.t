@@ -15,11 +15,13 @@
 # What is not said: a body has the Content-Type of JSON if it begins with { or [, else of a form; what is
 # not ASCII in a path or form is sent as %XX; \xHH is a byte, {70000*a} 70000 times an a; the Host is {host}.
 #
-#   {id} {ms} {uuid} {session}   in a reply: what looks like that        {t=uuid} the same, kept as {t}
-#   {t}                          in a request or reply: what was kept, the secret of that name, or
-#                                {host}, {origin} (http://{host}, the AccountPublicURL)
+#   {id} {ms} {uuid} {session} {text}   in a reply: what looks like that
+#   {t=uuid}                     the same, kept as {t}
+#   {t}                          in a request or reply: what was kept, the secret of that name, or {host},
+#                                {origin} (http://{host}, the AccountPublicURL)
 #   @let NAME TEXT               {NAME} is TEXT from here on
-#   @secret NAME VALUE           the same; and no log may hold it (nor any uuid or session that was kept)
+#   @secret NAME VALUE           the same, and no log may hold it (nor any uuid or session that was kept;
+#                                {t=text} is for one that is sent where logs may hold it)
 #   @jar NAME                    another browser from here on; "-" keeps no cookies
 #   @config DIRECTIVE            one more line in the virtual host
 #   @file PATH TEXT              a static file below its DocumentRoot
@@ -35,8 +37,9 @@ use Account::Test;
 my %pattern = (
     id      => '[1-9][0-9]{0,15}',
     ms      => '[12][0-9]{12}',
-    uuid    => '[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}',
+    uuid    => '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
     session => '[A-Za-z0-9_-]{22,64}',
+    text    => '[A-Za-z0-9_-]+',
 );
 my %is_secret = (uuid => 1, session => 1);
 my $header = qr/([A-Za-z][A-Za-z0-9-]*):(?: (.*))?\z/;

@@ -7,7 +7,7 @@ use FindBin '$Bin';
 use lib "$Bin/lib";
 use Account::Test;
 
-sub name_of { my ($file) = @_; return $file =~ m{([^/]+)\.conf\z} }
+sub name_of { my ($file) = @_; return $file =~ m{([^/]+)\.conf\z} ? $1 : die "$file?\n" }
 
 my @shipped = sort glob "$ROOT/conf/contracts/*.conf";
 my %shipped = map { name_of($_) => 1 } @shipped;

@@ -323,9 +323,11 @@ apr_status_t account_dbd_greet(account_db_t *db, const account_database_config_t
     for (tries = 0; tries < GREET_TRIES; tries++) {
         account_dbd_lend(db, pool, 0);
         rv = config->on_connect(db, config->on_connect_baton);
-        if (rv == APR_SUCCESS || db->problem != ACCOUNT_DBD_AGAIN) {
+        if (rv == APR_SUCCESS ||
+            (db->problem != ACCOUNT_DBD_AGAIN && db->problem != ACCOUNT_DBD_STALE)) {
             break;
         }
+        account_dbd_forget(db);
         plain(db, "ROLLBACK"); /* there may be nothing to roll back: no matter */
         apr_sleep(LOCKED_PAUSE);
     }

@@ -80,7 +80,8 @@ int account_dbd_is_alive(const account_db_t *db);
 /* Makes a running statement fail soon. The one function that another thread may call. */
 void account_dbd_interrupt(account_db_t *db);
 
-/* Lets config's on_connect look at a new connection; again, while another process has it locked. */
+/* Lets config's on_connect look at a new connection; again, while another
+ * process has it locked or is changing it. */
 apr_status_t account_dbd_greet(account_db_t *db, const account_database_config_t *config);
 
 /* Before the first statement of some work. */

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <time.h>
 
-#include <apr_atomic.h>
 #include <apr_strings.h>
 
 #include "base/clock.h"
@@ -45,7 +44,7 @@ struct account_pool_t {
     account_database_config_t config;
     account_dbd_t dbd;
     pthread_t keeper;
-    volatile apr_uint32_t references; /* the owner, each opening, each account_pool_hold */
+    int references; /* the owner, each opening, each account_pool_hold */
 
     pthread_mutex_t mutex;
     pthread_cond_t available;   /* callers wait for a connection */
@@ -109,12 +108,12 @@ apr_pool_t *account_pool_memory(account_pool_t *connections)
 
 void account_pool_hold(account_pool_t *connections)
 {
-    apr_atomic_inc32(&connections->references);
+    __atomic_add_fetch(&connections->references, 1, __ATOMIC_RELAXED);
 }
 
 void account_pool_release(account_pool_t *connections)
 {
-    if (apr_atomic_dec32(&connections->references) == 0) {
+    if (__atomic_sub_fetch(&connections->references, 1, __ATOMIC_ACQ_REL) == 0) {
         pthread_mutex_destroy(&connections->mutex);
         pthread_cond_destroy(&connections->available);
         pthread_cond_destroy(&connections->wake);

@@ -62,8 +62,11 @@ leave:
     return rv;
 }
 
-/* 32 hexadecimal digits, a hyphen before each byte whose bit is set in hyphens. */
-static apr_status_t hex_token(const char **token, unsigned int hyphens,
+/* The bytes before which a UUID has its hyphens. */
+#define UUID_HYPHENS (1u << 4 | 1u << 6 | 1u << 8 | 1u << 10)
+
+/* 32 hexadecimal digits; as a UUID with its hyphens and the bits that say "version 4, random". */
+static apr_status_t hex_token(const char **token, int is_uuid,
                               const account_random_t *random, apr_pool_t *pool)
 {
     unsigned char bytes[HEX_BYTES];
@@ -75,8 +78,12 @@ static apr_status_t hex_token(const char **token, unsigned int hyphens,
     if (rv != APR_SUCCESS) {
         goto leave;
     }
+    if (is_uuid) {
+        bytes[6] = (bytes[6] & 0x0F) | 0x40;
+        bytes[8] = (bytes[8] & 0x3F) | 0x80;
+    }
     for (i = 0; i < HEX_BYTES; i++) {
-        if (hyphens & (1u << i)) {
+        if (is_uuid && UUID_HYPHENS & (1u << i)) {
             *to++ = '-';
         }
         *to++ = hex_alphabet[bytes[i] >> 4];
@@ -93,7 +100,7 @@ leave:
 apr_status_t account_random_uuid_token(const char **token, const account_random_t *random,
                                        apr_pool_t *pool)
 {
-    return hex_token(token, 1u << 4 | 1u << 6 | 1u << 8 | 1u << 10, random, pool);
+    return hex_token(token, 1, random, pool);
 }
 
 apr_status_t account_random_hex(const char **token, const account_random_t *random,

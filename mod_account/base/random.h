@@ -20,8 +20,8 @@ extern const account_random_t account_random_secure;
 apr_status_t account_random_session_token(const char **token, const account_random_t *random,
                                           apr_pool_t *pool);
 
-/* 32 lower-case hexadecimal digits in the 8-4-4-4-12 form of a UUID, all 128 bits of them random
- * (a version-4 UUID has 122; ASVS 11.5.1). */
+/* A random UUID (RFC 9562, version 4), lower case: 122 random bits, more than the 112 from which a
+ * one-time secret need not be hashed like a password (ASVS 6.5.2). */
 apr_status_t account_random_uuid_token(const char **token, const account_random_t *random,
                                        apr_pool_t *pool);
 

@@ -36,6 +36,7 @@ void *account_server_create(apr_pool_t *pool, server_rec *server)
     config->schema_may_change = -1;
     config->allow_navigation = -1;
     config->trust_same_site = -1;
+    config->cookie_remove = -1;
     return config;
 }
 
@@ -65,6 +66,7 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     MERGE(body_limit, 0);
     MERGE(allow_navigation, -1);
     MERGE(trust_same_site, -1);
+    MERGE(cookie_remove, -1);
     merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
     return merged;
 }
@@ -266,6 +268,13 @@ static const char *set_trust_same_site(cmd_parms *cmd, void *directory, int on)
     return NULL;
 }
 
+static const char *set_cookie_remove(cmd_parms *cmd, void *directory, int on)
+{
+    (void)directory;
+    account_server_of(cmd->server)->cookie_remove = on;
+    return NULL;
+}
+
 static const char *set_query_secrets(cmd_parms *cmd, void *directory, int on)
 {
     (void)cmd;
@@ -303,6 +312,8 @@ const command_rec account_commands[] = {
                  "whether an address typed into a browser may change state"),
     AP_INIT_FLAG("AccountTrustSameSite", set_trust_same_site, NULL, RSRC_CONF,
                  "whether pages of sibling domains may change state"),
+    AP_INIT_FLAG("AccountCookieRemove", set_cookie_remove, NULL, RSRC_CONF,
+                 "whether session cookies are kept from scripts and applications"),
     AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
                  "whether a mount in .htaccess takes secrets by GET"),
     AP_INIT_TAKE_ARGV("AccountMount", account_mount_directive, NULL, RSRC_CONF | OR_FILEINFO,

@@ -45,6 +45,7 @@ typedef struct account_server_t {
     apr_int64_t body_limit; /* bytes */
     int allow_navigation;
     int trust_same_site;
+    int cookie_remove;
     apr_array_header_t *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
     /* made by account_startup_check() */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */

@@ -7,8 +7,9 @@ extern module AP_MODULE_DECLARE_DATA account_module;
 
 /* What mod_account keeps of a request: one for each request_rec that it meets. */
 typedef struct account_request_t {
-    const char *query; /* as the client sent it; r->args has no secrets any more */
-    int secret;        /* the query was taken out, or must be kept out of the log */
+    /* As the client sent them, where they were taken out of r->args and r->headers_in; else NULL. */
+    const char *query;
+    const char *cookies;
     int matched;       /* match is one of the server's mounts */
     account_match_t match;
     /* of a mount in a directory */

@@ -75,17 +75,13 @@ static int fixups(request_rec *r)
     return OK;
 }
 
-/* The query as the client sent it: the first request of a chain of redirects had it taken out. */
-static const char *query_of(request_rec *r)
+/* The first request of a chain of internal redirects: it is the one that the client sent. */
+static request_rec *original_of(request_rec *r)
 {
-    request_rec *original = r;
-    const account_request_t *request;
-
-    while (original->prev) {
-        original = original->prev;
+    while (r->prev) {
+        r = r->prev;
     }
-    request = account_request_of(original);
-    return request->secret && !r->args ? request->query : r->args;
+    return r;
 }
 
 static const apr_array_header_t *cookie_names(const account_server_t *server,
@@ -157,7 +153,7 @@ static int send_options(request_rec *r, const account_match_t *match)
 static int handler(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
-    account_request_t *request;
+    account_request_t *request, *original;
     account_store_t store;
     account_exchange_t x = {NULL};
     account_response_t response = {0};
@@ -189,8 +185,9 @@ static int handler(request_rec *r)
     x.store = &store;
     x.settings = &server->settings;
     x.gate = server->shared->gate;
-    x.query = query_of(r);
-    x.cookies = apr_table_get(r->headers_in, "Cookie");
+    original = account_request_of(original_of(r));
+    x.query = r->args ? r->args : original->query;
+    x.cookies = original->cookies;
     x.cookie_names = cookie_names(server, request, r->pool);
     x.address = r->useragent_ip;
     x.agent = apr_table_get(r->headers_in, "User-Agent");

@@ -7,9 +7,9 @@
 
 /*
  * Some contracts take passwords by GET. Everything that httpd writes about a request (access log,
- * server-status, forensic log) comes from a handful of members of request_rec; these hooks take the secret's
- * carrier, the query, out of them: before anybody else for mounts that are known by their path, and
- * before the access log for the rest. At LogLevel trace5 and beyond httpd itself prints the request line
+ * server-status, forensic log) comes from a handful of members of request_rec; these hooks take the secrets'
+ * carriers out of them: the query of our routes, before anybody else where the path tells them and
+ * before the access log for the rest, and the session cookies. At LogLevel trace5 and beyond httpd itself prints the request line
  * before any module is asked.
  */
 
@@ -46,17 +46,65 @@ static const char *normal_path(const request_rec *r)
                : "";
 }
 
+/* The Cookie header without the cookies of these names; NULL: nothing is left. */
+static const char *without_cookies(const char *header, const apr_array_header_t *names,
+                                   apr_pool_t *pool)
+{
+    const char *left = NULL;
+    char *state, *copy = apr_pstrdup(pool, header);
+    const char *cookie;
+    int i;
+
+    for (cookie = apr_strtok(copy, ";", &state); cookie; cookie = apr_strtok(NULL, ";", &state)) {
+        cookie += strspn(cookie, " \t");
+        for (i = 0; i < names->nelts; i++) {
+            const char *name = APR_ARRAY_IDX(names, i, const char *);
+            apr_size_t length = strlen(name);
+
+            if (strncmp(cookie, name, length) == 0 && cookie[length] == '=') {
+                break;
+            }
+        }
+        if (i == names->nelts && *cookie) {
+            left = left ? apr_pstrcat(pool, left, "; ", cookie, NULL) : cookie;
+        }
+    }
+    return left;
+}
+
+/* Session tokens go no further than this module: not into a log of all headers, not to a script or an
+ * application behind, which could keep them. */
+static void take_out_cookies(request_rec *r, const account_server_t *server,
+                             account_request_t *request)
+{
+    const char *left;
+
+    request->cookies = apr_table_get(r->headers_in, "Cookie");
+    if (!request->cookies || !server->cookie_remove) {
+        return;
+    }
+    left = without_cookies(request->cookies, server->cookie_names, r->pool);
+    if (left) {
+        apr_table_setn(r->headers_in, "Cookie", left);
+    }
+    else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}
+
 static int post_read_request(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
     account_request_t *request = account_request_of(r);
     account_match_t match;
 
-    if (!r->main && r->args && server->backend
-        && account_engine_match(server->mounts, normal_path(r), r->method, &match, r->pool)
-        && match.route->takes_secrets) {
+    if (r->main || !server->backend) {
+        return DECLINED;
+    }
+    take_out_cookies(r, server, request);
+    if (r->args
+        && account_engine_match(server->mounts, normal_path(r), r->method, &match, r->pool)) {
         request->query = r->args;
-        request->secret = 1;
         take_out_query(r);
     }
     return DECLINED;
@@ -75,7 +123,7 @@ static int log_transaction(request_rec *r)
             any->request_config ? ap_get_module_config(any->request_config, &account_module)
                                 : NULL;
 
-        secret = request && request->matched && request->match.route->takes_secrets;
+        secret = request && request->matched;
     }
     if (secret) {
         for (any = r; any; any = any->next) {

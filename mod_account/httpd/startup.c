@@ -84,6 +84,7 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
     config->body_limit = config->body_limit ? config->body_limit : DEFAULT_BODY;
     config->allow_navigation = config->allow_navigation == 1;
     config->trust_same_site = config->trust_same_site == 1;
+    config->cookie_remove = config->cookie_remove != 0;
     config->settings.cost =
         config->cost_is_set ? config->cost : account_password_default_cost;
     config->settings.session_idle = config->session_idle;

@@ -210,10 +210,10 @@ static apr_status_t canonicalize(const account_store_t *store, creation_t *creat
 apr_status_t account_create(const account_store_t *store, const account_t *fields,
                             const account_t **created, account_kind_e *taken)
 {
-    creation_t creation = {.store = store, .fields = fields};
+    creation_t creation = {.store = store, .fields = fields, .ref = fields->ref};
     apr_status_t rv = canonicalize(store, &creation);
 
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && creation.ref == NULL) {
         rv = account_random_hex(&creation.ref, store->random, store->pool);
     }
     if (rv == APR_SUCCESS) {
@@ -267,6 +267,28 @@ static apr_status_t claim(account_db_t *db, const update_t *update, apr_int64_t 
         NULL);
 }
 
+/* The old address goes, the new one comes. */
+static apr_status_t change_email(account_db_t *db, const update_t *update)
+{
+    const char *realm = update->store->realm;
+    apr_int64_t id = update->profile->account->id, verified;
+    apr_status_t rv = claim(db, update, &verified);
+
+    if (rv == APR_SUCCESS && update->old != NULL) {
+        rv = account_db_execute(db, ACCOUNT_SQL_IDENTIFIER_GIVE_UP,
+                                ACCOUNT_ARGS(TEXT(realm), TEXT(update->old), NUMBER(id),
+                                             TEXT(account_kind_names[ACCOUNT_EMAIL])),
+                                NULL);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_db_execute(db, ACCOUNT_SQL_ACCOUNT_SET_EMAIL,
+                                ACCOUNT_ARGS(TEXT(update->profile->email), NUMBER(verified),
+                                             TEXT(realm), NUMBER(id)),
+                                NULL);
+    }
+    return rv;
+}
+
 static apr_status_t update_profile(account_db_t *db, void *baton)
 {
     update_t *update = baton;
@@ -274,8 +296,8 @@ static apr_status_t update_profile(account_db_t *db, void *baton)
     const account_profile_t *profile = update->profile;
     const account_t *account = profile->account;
     const char *email = account->identifiers[ACCOUNT_EMAIL];
-    apr_int64_t verified = account->email_verified, rows;
     const char *const *columns = NULL;
+    apr_int64_t rows;
     apr_status_t rv;
 
     update->updated = NULL;
@@ -290,20 +312,12 @@ static apr_status_t update_profile(account_db_t *db, void *baton)
     }
     if (rv == APR_SUCCESS && update->canonical != NULL) {
         if (update->old == NULL || strcmp(update->old, update->canonical)) {
-            rv = claim(db, update, &verified);
-            if (rv == APR_SUCCESS && update->old != NULL) {
-                rv = account_db_execute(db, ACCOUNT_SQL_IDENTIFIER_GIVE_UP,
-                                        ACCOUNT_ARGS(TEXT(store->realm), TEXT(update->old),
-                                                     NUMBER(account->id),
-                                                     TEXT(account_kind_names[ACCOUNT_EMAIL])),
-                                        NULL);
-            }
+            rv = change_email(db, update);
         }
-        if (rv == APR_SUCCESS) {
-            rv = account_db_execute(db, ACCOUNT_SQL_ACCOUNT_SET_EMAIL,
-                                    ACCOUNT_ARGS(TEXT(profile->email), NUMBER(verified),
-                                                 TEXT(store->realm), NUMBER(account->id)),
-                                    NULL);
+        else {
+            rv = account_db_execute(
+                db, ACCOUNT_SQL_ACCOUNT_SHOW_EMAIL,
+                ACCOUNT_ARGS(TEXT(profile->email), TEXT(store->realm), NUMBER(account->id)), NULL);
         }
     }
     if (rv == APR_SUCCESS) {

@@ -46,9 +46,10 @@ apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
                                 const account_t **account);
 
 /*
- * Creates an account with its identifiers, all or nothing. fields: id, created and updated are ignored (given
- * here), ref too; identifiers are what to claim, in the order of account_kind_e; NULL ones are not claimed; two with one
- * canonical form are one claim.
+ * Creates an account with its identifiers, all or nothing. fields: id, created and updated are given
+ * here; ref (32 hexadecimal digits of account_random_hex) too, when it is NULL; identifiers are what
+ * to claim, in the order of account_kind_e; NULL ones are not claimed; two with one canonical form are
+ * one claim.
  * ACCOUNT_ECONFLICT: *taken is the first kind that another account holds; nothing is stored.
  */
 apr_status_t account_create(const account_store_t *store, const account_t *fields,

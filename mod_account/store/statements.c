@@ -58,6 +58,9 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
         {"account-set-profile",
          BOTH("UPDATE account SET attributes = %s, updated = %lld "
               "WHERE realm = %s AND id = %lld AND attributes = %s AND COALESCE(email, '') = %s")},
+    [ACCOUNT_SQL_ACCOUNT_SHOW_EMAIL] = {"account-show-email",
+                                        BOTH("UPDATE account SET email = %s "
+                                             "WHERE realm = %s AND id = %lld")},
     [ACCOUNT_SQL_ACCOUNT_SET_EMAIL] = {"account-set-email",
                                        BOTH("UPDATE account SET email = %s, email_verified = %lld "
                                             "WHERE realm = %s AND id = %lld")},
