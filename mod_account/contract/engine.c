@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "action/session.h"
+#include "base/text.h"
 #include "contract/judge.h"
 
 /* What is left of path below the mount, beginning with / or empty; NULL: not below it. */
@@ -160,7 +161,16 @@ void account_engine_refuse(const account_exchange_t *x, account_outcome_e outcom
 
 static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs)
 {
+    int i;
+
     *pairs = apr_array_copy(x->store->pool, x->match->pairs);
+    for (i = 0; i < (*pairs)->nelts; i++) {
+        const char *value = APR_ARRAY_IDX(*pairs, i, account_pair_t).value;
+
+        if (!account_text_is_valid(value, strlen(value))) {
+            return 0;
+        }
+    }
     if (x->query && !account_request_form(*pairs, x->query, strlen(x->query))) {
         return 0;
     }

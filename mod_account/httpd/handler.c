@@ -123,13 +123,14 @@ static account_outcome_e refuse_early(request_rec *r, const account_server_t *se
 
 /* Secrets in the address of a mount that the server did not know in time: httpd has them in its logs. */
 static account_outcome_e refuse_query_secrets(request_rec *r, account_exchange_t *x,
-                                              const account_request_t *request)
+                                              account_request_t *request)
 {
     if (!request->in_directory || !x->match->route->takes_secrets
         || account_directory_of(r)->query_secrets == 1) {
         return ACCOUNT_OK;
     }
     x->query = NULL;
+    request->match.allow = "POST";
     return strcmp(r->method, "POST") == 0 ? ACCOUNT_OK : ACCOUNT_BAD_METHOD;
 }
 
@@ -198,8 +199,8 @@ static int handler(request_rec *r)
     if (refusal == ACCOUNT_OK) {
         refusal = read_body(r, server, &x);
     }
-    else {
-        r->connection->keepalive = AP_CONN_CLOSE; /* the body stays unread */
+    if (refusal == ACCOUNT_TOO_LARGE) {
+        r->connection->keepalive = AP_CONN_CLOSE; /* the rest of the body stays unread */
     }
     store.deadline = account_clock_monotonic() + PATIENCE;
     if (refusal == ACCOUNT_OK && !store.database) {
@@ -216,8 +217,12 @@ static int handler(request_rec *r)
 
 void account_handler_register_hooks(apr_pool_t *pool)
 {
+    /* A rewritten address may be ours; what is ours is not the application's behind "ProxyPass /". */
+    static const char *const after[] = {"mod_rewrite.c", NULL};
+    static const char *const before[] = {"mod_proxy.c", NULL};
+
     (void)pool;
-    ap_hook_translate_name(translate_name, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_translate_name(translate_name, after, before, APR_HOOK_FIRST);
     ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);

@@ -114,21 +114,19 @@ static int post_read_request(request_rec *r)
  * rewritten or per-directory mounts were not known to it. */
 static int log_transaction(request_rec *r)
 {
-    const account_server_t *server = account_server_of(r->server);
+    const account_shared_t *shared = account_server_of(r->server)->shared;
     request_rec *any;
-    int secret = r->status >= 400 && server && server->mounts->nelts > 0 && !r->handler;
+    int secret = 0;
 
     for (any = r; any && !secret; any = any->next) {
         const account_request_t *request =
             any->request_config ? ap_get_module_config(any->request_config, &account_module)
                                 : NULL;
 
-        secret = request && request->matched;
+        secret = request ? request->matched : shared->backends->nelts > 0;
     }
-    if (secret) {
-        for (any = r; any; any = any->next) {
-            take_out_query(any);
-        }
+    for (any = r; any && secret; any = any->next) {
+        take_out_query(any);
     }
     return DECLINED;
 }
