@@ -99,14 +99,15 @@ GETTER(account_extra)
                              value);
 }
 
-/* The user name, else the mobile number, else the e-mail address: never empty. */
+/* The user name, else the e-mail address, else the mobile number: never empty. */
 static const char *login_name(const account_t *account)
 {
-    const char *const *held = account->identifiers;
+    int kind = 0;
 
-    return held[ACCOUNT_USER_NAME] ? held[ACCOUNT_USER_NAME]
-           : held[ACCOUNT_MOBILE]  ? held[ACCOUNT_MOBILE]
-                                   : held[ACCOUNT_EMAIL];
+    while (kind < ACCOUNT_KINDS - 1 && !account->identifiers[kind]) {
+        kind++;
+    }
+    return account->identifiers[kind];
 }
 
 GETTER(account_login_name)

@@ -31,6 +31,7 @@ const char *const account_type_names[ACCOUNT_TYPES] = {
 #define OPTIONAL ACCOUNT_OPTIONAL
 #define REQUIRED ACCOUNT_REQUIRED
 #define ONE_OF ACCOUNT_ONE_OF
+#define NOT_YET ACCOUNT_NOT_YET
 
 #define INPUTS(...) ((const account_input_t[]){__VA_ARGS__, {NULL, 0, 0}})
 #define NO_INPUTS ((const account_input_t[]){{NULL, 0, 0}})
@@ -78,7 +79,7 @@ const account_action_t account_actions[] = {
 
     {"login", 0, 1, 0, 0,
      INPUTS({"account", IDENTIFIER, REQUIRED}, {"password", SECRET, REQUIRED},
-            {"code", SECRET, OPTIONAL}),
+            {"code", SECRET, NOT_YET}),
      CONSTANTS({"purpose", VALUES("any"), 0, NULL}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_PASSWORD),
              REFUSAL_INPUT(WRONG_CODE, "code"), REFUSAL_INPUT(EXPIRED_CODE, "code"),
@@ -114,8 +115,8 @@ const account_action_t account_actions[] = {
      NULL},
 
     {"send_code", 0, 1, 0, 0,
-     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, OPTIONAL},
-            {"captcha_value", TEXT_, OPTIONAL}),
+     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, NOT_YET},
+            {"captcha_value", TEXT_, NOT_YET}),
      CONSTANTS({"purpose", VALUES("register", "login", "reset", "any"), 1, NULL}),
      ENDINGS(ANSWER(OK, 0), REFUSAL_SET(TAKEN_EMAIL, "purpose=register"),
              REFUSAL_SET(TAKEN_MOBILE, "purpose=register"),
@@ -127,8 +128,8 @@ const account_action_t account_actions[] = {
      NULL},
 
     {"send_link", 0, 1, 0, 0,
-     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, OPTIONAL},
-            {"captcha_value", TEXT_, OPTIONAL}),
+     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, NOT_YET},
+            {"captcha_value", TEXT_, NOT_YET}),
      NO_CONSTANTS,
      ENDINGS(ANSWER(OK, 0), REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
              REFUSAL_INPUT(WRONG_CAPTCHA, "captcha_id")),
@@ -142,7 +143,7 @@ const account_action_t account_actions[] = {
     {"reset_password", 0, 1, 0, 0,
      INPUTS({"target", IDENTIFIER, REQUIRED}, {"account", IDENTIFIER, OPTIONAL},
             {"code", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED},
-            {"captcha_id", TEXT_, OPTIONAL}, {"captcha_value", TEXT_, OPTIONAL}),
+            {"captcha_id", TEXT_, NOT_YET}, {"captcha_value", TEXT_, NOT_YET}),
      CONSTANTS({"purpose", VALUES("reset", "any", "answer"), 1, NULL},
                {"then", VALUES("nothing", "login"), 0, NULL}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_CODE),

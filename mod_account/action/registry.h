@@ -26,7 +26,8 @@ extern const char *const account_type_names[ACCOUNT_TYPES];
 typedef enum account_need_e {
     ACCOUNT_OPTIONAL,
     ACCOUNT_REQUIRED,
-    ACCOUNT_ONE_OF /* at least one of the inputs marked so */
+    ACCOUNT_ONE_OF, /* at least one of the inputs marked so */
+    ACCOUNT_NOT_YET /* in the language, but not in this version */
 } account_need_e;
 
 typedef struct account_input_t {

@@ -10,7 +10,9 @@
 #include "base/status.h"
 
 /*
- * A pool of apr_dbd connections for one child process, and the only file that calls apr_dbd.
+ * The database, for one child process: work is given to it, and it lends a connection for just that
+ * work. (database.c: work, transactions, trying again. pool.c: the connections. dbd.c: one of
+ * them; the only file that calls apr_dbd.)
  *
  * Nobody waits without a bound: connections are opened by background threads, callers wait for one
  * until their deadline, and a statement that is still running at the deadline is ended by shutting
@@ -23,8 +25,8 @@ typedef enum account_dialect_e {
     ACCOUNT_DIALECTS
 } account_dialect_e;
 
-/* One row of the table of statements. sql[dialect], or sql[ACCOUNT_MYSQL] where the dialect's is NULL.
- * Placeholders are %s and %lld only; a literal percent sign is %%; never a question mark. */
+/* One row of the table of statements. sql[dialect], or sql[ACCOUNT_MYSQL] where the dialect's is
+ * NULL. Placeholders are %s and %lld only; a literal percent sign is %%; never a question mark. */
 typedef struct account_statement_t {
     const char *name; /* for log lines */
     const char *sql[ACCOUNT_DIALECTS];
@@ -41,7 +43,9 @@ typedef struct account_database_config_t {
     int connections;            /* at most, in this process; 1 for ":memory:" */
     apr_global_mutex_t *writer; /* sqlite3: held over writes, by all processes; or NULL */
     /* Called in a background thread with each new connection before anybody gets it: checks the
-     * schema. What it returns other than APR_SUCCESS closes the connection. */
+     * schema. What it returns other than APR_SUCCESS closes the connection, and counts as a failed
+     * attempt to connect. May be called more than once for a connection. It logs through
+     * account_db_log, which says each line once as long as the database is down. */
     apr_status_t (*on_connect)(account_db_t *db, void *baton);
     void *on_connect_baton;
     const account_log_t *log;
@@ -57,8 +61,8 @@ int account_database_dialect(const char *driver);
 apr_status_t account_database_create(account_database_t **database,
                                      const account_database_config_t *config, apr_pool_t *pool);
 
-/* Opens one connection in the caller's thread, outside any pool, runs on_connect and closes it: for the
- * start of the server. Not bounded in time: sqlite3 only. */
+/* Opens one connection in the caller's thread, outside any pool, runs on_connect and closes it: for
+ * the start of the server. Not bounded in time: sqlite3 only. */
 apr_status_t account_database_try(const account_database_config_t *config, apr_pool_t *pool);
 
 typedef struct account_work_t {
@@ -68,7 +72,8 @@ typedef struct account_work_t {
         ACCOUNT_TRANSACTION, /* all or nothing; run again after a deadlock, three times at most */
     } mode;
     /* The work. May be run more than once: it must begin by resetting what it leaves in baton.
-     * Anything but APR_SUCCESS rolls a transaction back and is returned. */
+     * Anything but APR_SUCCESS rolls a transaction back and is returned. After a statement that
+     * failed no other one is executed. It must not call account_database_run. */
     apr_status_t (*fn)(account_db_t *db, void *baton);
     void *baton;
     apr_time_t deadline; /* account_clock_monotonic; for waiting and running together */
@@ -77,9 +82,11 @@ typedef struct account_work_t {
 
 /*
  * Lends a connection to the work and takes it back.
- * APR_SUCCESS: done, and committed where it wrote. ACCOUNT_ECONFLICT, ACCOUNT_EROLLBACK: from the work, nothing is
- * stored. ACCOUNT_EBUSY: no connection until the deadline. ACCOUNT_EDATABASE: anything else that went wrong,
- * logged once with the statement's name; nothing is stored unless the answer to COMMIT was lost.
+ * APR_SUCCESS: done, and committed where it wrote. ACCOUNT_ECONFLICT, ACCOUNT_EROLLBACK: from the
+ * work, nothing is stored. ACCOUNT_EBUSY: no connection until the deadline, or not the writer's turn.
+ * ACCOUNT_EDATABASE: anything else that went wrong, logged once with the statement's name; nothing
+ * is stored unless the answer to COMMIT (or to the one statement of ACCOUNT_WRITE) was lost. While
+ * the database is known to be down it is returned at once, and not logged.
  */
 apr_status_t account_database_run(account_database_t *database, const account_work_t *work);
 
@@ -115,7 +122,8 @@ apr_status_t account_db_row(account_db_t *db, int statement, account_args_t args
 apr_status_t account_db_rows(account_db_t *db, int statement, account_args_t args, int limit,
                              apr_array_header_t **rows);
 
-/* One statement of the schema, as written, no placeholders. Not within ACCOUNT_READ. */
+/* One statement of the schema, as written, no placeholders; its rows are dropped. Not within
+ * ACCOUNT_READ. */
 apr_status_t account_db_schema(account_db_t *db, const char *sql);
 
 account_dialect_e account_db_dialect(const account_db_t *db);
@@ -127,7 +135,7 @@ typedef struct account_database_load_t {
     int open;
     int lent;
     int waiting;
-    int up; /* whether the last attempt to connect succeeded */
+    int up; /* no attempt to connect has failed since the last one that succeeded */
 } account_database_load_t;
 void account_database_load(account_database_t *database, account_database_load_t *load);
 

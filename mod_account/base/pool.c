@@ -421,9 +421,16 @@ static apr_status_t stop(void *data)
     account_db_t *idle, *db;
     opening_t *opening;
     apr_time_t until = account_clock_monotonic() + PATIENCE;
+    struct timespec soon;
     int is_busy = 1;
 
-    lock(connections);
+    /* A child of prefork may end within a signal handler, which may have interrupted whoever has
+     * the lock in this very thread. */
+    clock_gettime(CLOCK_REALTIME, &soon);
+    soon.tv_sec += apr_time_sec(PATIENCE);
+    if (pthread_mutex_timedlock(&connections->mutex, &soon) != 0) {
+        return APR_TIMEUP;
+    }
     connections->is_stopping = 1;
     connections->opening -= connections->to_start;
     connections->to_start = 0;

@@ -593,6 +593,14 @@ const char *account_route_missing(const account_route_t *route, apr_pool_t *pool
         return apr_psprintf(pool, "the action %s, which this version does not have",
                             route->action->name);
     }
+    for (i = 0; i < route->parameters->nelts; i++) {
+        const account_parameter_t *p = APR_ARRAY_IDX(route->parameters, i, account_parameter_t *);
+
+        if (p->input.need == ACCOUNT_NOT_YET) {
+            return apr_psprintf(pool, "the input %s, which this version does not have",
+                                p->input.name);
+        }
+    }
     for (i = 0; constants[i].name; i++) {
         const char *value = constants[i].values[route->constants[i]];
 

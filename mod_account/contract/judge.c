@@ -246,6 +246,9 @@ static int judge_input(const account_route_t *route, const account_parameter_t *
         if (*sent) {
             rule = judge_value(p, pairs, &value, pool);
         }
+        else if (p->least > 0) {
+            rule = ACCOUNT_RULE_LENGTH; /* a field that may be changed, but not cleared */
+        }
         if (rule != ACCOUNT_RULES) {
             refuse(p, rule, sent, judged);
             return 0;

@@ -603,6 +603,7 @@ static void test_frozen(const char *params, pid_t server)
     run_crowd(&test, 4, 0);
     is_int(run(&test, ACCOUNT_READ, nap, &zero, SECOND), APR_SUCCESS, "frozen: it was well");
     kill(server, SIGSTOP);
+    apr_sleep(SECOND / 20); /* it takes a moment */
     began = account_clock_monotonic();
     for (i = 0; i < 16; i++) {
         frozen[i] = (frozen_t){&test, 0, 0};

@@ -50,8 +50,8 @@ sub new {
     system('cp', '-a', template(), "$dir/data") == 0 or croak 'no copy of the data directory';
     mkdir "$dir/tmp";
     spew("$dir/init.sql", join '', map {
-        "CREATE USER IF NOT EXISTS account@'$_' IDENTIFIED BY '" . PASSWORD . "';\n"
-        . "GRANT ALL ON `account%`.* TO account@'$_';\n" } qw(localhost 127.0.0.1));
+        "CREATE USER IF NOT EXISTS account\@'$_' IDENTIFIED BY '" . PASSWORD . "';\n"
+        . "GRANT ALL ON `account%`.* TO account\@'$_';\n" } qw(localhost 127.0.0.1));
     return bless { dir => $dir, socket => "$dir/sock", port => free_port(), options => $opt{options} || [] }, $class;
 }
 
