@@ -55,8 +55,8 @@ typedef struct account_database_config_t {
 int account_database_dialect(const char *driver);
 
 /* Starts the pool and its keeper thread; opens nothing yet, so it succeeds while the database is
- * down. config is copied, what it points to must live as long as pool, which must be a descendant of
- * the process's outermost pool. Destroying pool closes what can be closed and never waits for a
+ * down. config is copied, what it points to must live as long as pool, which must be a descendant
+ * of the process's outermost pool. Destroying pool closes what can be closed and never waits for a
  * frozen server. */
 apr_status_t account_database_create(account_database_t **database,
                                      const account_database_config_t *config, apr_pool_t *pool);
@@ -83,10 +83,10 @@ typedef struct account_work_t {
 /*
  * Lends a connection to the work and takes it back.
  * APR_SUCCESS: done, and committed where it wrote. ACCOUNT_ECONFLICT, ACCOUNT_EROLLBACK: from the
- * work, nothing is stored. ACCOUNT_EBUSY: no connection until the deadline, or not the writer's turn.
- * ACCOUNT_EDATABASE: anything else that went wrong, logged once with the statement's name; nothing
- * is stored unless the answer to COMMIT (or to the one statement of ACCOUNT_WRITE) was lost. While
- * the database is known to be down it is returned at once, and not logged.
+ * work, nothing is stored. ACCOUNT_EBUSY: no connection until the deadline, or not the writer's
+ * turn. ACCOUNT_EDATABASE: anything else that went wrong, logged once with the statement's name;
+ * nothing is stored unless the answer to COMMIT (or to the one statement of ACCOUNT_WRITE) was
+ * lost. While the database is known to be down it is returned at once, and not logged.
  */
 apr_status_t account_database_run(account_database_t *database, const account_work_t *work);
 
@@ -114,7 +114,8 @@ typedef struct account_args_t {
 apr_status_t account_db_execute(account_db_t *db, int statement, account_args_t args,
                                 apr_int64_t *rows);
 
-/* *columns: the first row's values as text, SQL's NULL as NULL, in the work's pool; NULL: no row. */
+/* *columns: the first row's values as text, SQL's NULL as NULL, in the work's pool; NULL: no row.
+ */
 apr_status_t account_db_row(account_db_t *db, int statement, account_args_t args,
                             const char *const **columns);
 

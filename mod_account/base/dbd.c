@@ -84,8 +84,8 @@ apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_
     dbd->log = config->log;
     dbd->in_memory = dialect == ACCOUNT_SQLITE3 && !strcmp(config->params, ":memory:");
     if (dialect == ACCOUNT_MYSQL) {
-        /* The driver takes what comes last. A comma, because after "pass=" it would skip a blank and
-         * take the next word for the password. Without the first, statements of a connection
+        /* The driver takes what comes last. A comma, because after "pass=" it would skip a blank
+         * and take the next word for the password. Without the first, statements of a connection
          * that was lost fail for ever; without the second, an UPDATE that changes nothing
          * counts no rows. */
         dbd->params =
@@ -214,7 +214,8 @@ static int duplicate_socket(account_db_t *db)
     return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* The file of a new database shall be its owner's only; sqlite3 gives its side files the same mode. */
+/* The file of a new database shall be its owner's only; sqlite3 gives its side files the same mode.
+ */
 static void create_private_file(const char *path)
 {
     int fd;
@@ -227,8 +228,8 @@ static void create_private_file(const char *path)
     }
 }
 
-/* The settings of a session, before anything is prepared: sqlite3 expires prepared statements when some
- * of its settings change. */
+/* The settings of a session, before anything is prepared: sqlite3 expires prepared statements when
+ * some of its settings change. */
 static const char *const settings[ACCOUNT_DIALECTS][4] = {
     {"SET NAMES utf8mb4", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
      "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'", NULL},
@@ -263,8 +264,8 @@ apr_status_t account_dbd_open(account_db_t **db, const account_dbd_t *dbd, const
     }
     opened->socket = duplicate_socket(opened);
     for (setting = settings[dbd->dialect]; *setting != NULL && code == 0; setting++) {
-        while ((code = plain(opened, *setting)) != 0 && is_locked(opened) &&
-               ++tries < LOCKED_TRIES) {
+        while ((code = plain(opened, *setting)) != 0 && is_locked(opened)
+               && ++tries < LOCKED_TRIES) {
             apr_sleep(LOCKED_PAUSE);
         }
     }
@@ -323,8 +324,8 @@ apr_status_t account_dbd_greet(account_db_t *db, const account_database_config_t
     for (tries = 0; tries < GREET_TRIES; tries++) {
         account_dbd_lend(db, pool, 0);
         rv = config->on_connect(db, config->on_connect_baton);
-        if (rv == APR_SUCCESS ||
-            (db->problem != ACCOUNT_DBD_AGAIN && db->problem != ACCOUNT_DBD_STALE)) {
+        if (rv == APR_SUCCESS
+            || (db->problem != ACCOUNT_DBD_AGAIN && db->problem != ACCOUNT_DBD_STALE)) {
             break;
         }
         account_dbd_forget(db);
@@ -350,8 +351,8 @@ void account_dbd_forget(account_db_t *db)
     memset(db->prepared, 0, sizeof(*db->prepared) * db->dbd->statement_count);
 }
 
-/* Not apr_dbd's transactions: its mysql driver needs a round trip more for them, and hides the error
- * of a COMMIT (of which Galera's "again" is one) behind the SET autocommit that follows. */
+/* Not apr_dbd's transactions: its mysql driver needs a round trip more for them, and hides the
+ * error of a COMMIT (of which Galera's "again" is one) behind the SET autocommit that follows. */
 apr_status_t account_dbd_begin(account_db_t *db)
 {
     int code =
@@ -462,17 +463,16 @@ static apr_status_t ready(account_db_t *db, int number, account_args_t args, con
                 prepared->types = types;
                 break;
             }
-            if (!is_locked(db) || ++tries > LOCKED_TRIES ||
-                (db->deadline != 0 && account_clock_monotonic() > db->deadline)) {
+            if (!is_locked(db) || ++tries > LOCKED_TRIES
+                || (db->deadline != 0 && account_clock_monotonic() > db->deadline)) {
                 return failed(db, code, statement->name, 0);
             }
             apr_sleep(LOCKED_PAUSE);
         }
     }
     for (i = 0; i < args.count; i++) {
-        values[i] = args.values[i].type == ACCOUNT_ARG_NUMBER
-                        ? (const void *)&args.values[i].number
-                        : (const void *)args.values[i].text;
+        values[i] = args.values[i].type == ACCOUNT_ARG_NUMBER ? (const void *)&args.values[i].number
+                                                              : (const void *)args.values[i].text;
     }
     return APR_SUCCESS;
 }

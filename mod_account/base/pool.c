@@ -47,24 +47,24 @@ struct account_pool_t {
     int references; /* the owner, each opening, each account_pool_hold */
 
     pthread_mutex_t mutex;
-    pthread_cond_t available;   /* callers wait for a connection */
-    pthread_cond_t wake;        /* the keeper waits for work */
-    pthread_cond_t quiet;       /* the end waits for openers and borrowers */
-    apr_time_t wake_at;         /* when the keeper wakes by itself; 0: never */
+    pthread_cond_t available; /* callers wait for a connection */
+    pthread_cond_t wake;      /* the keeper waits for work */
+    pthread_cond_t quiet;     /* the end waits for openers and borrowers */
+    apr_time_t wake_at;       /* when the keeper wakes by itself; 0: never */
     int is_stopping;
 
     account_db_t *idle; /* the last one returned is lent first */
     account_db_t *lent;
     opening_t *openings;
-    int open;       /* idle and lent */
+    int open; /* idle and lent */
     int lent_count;
-    int opening;    /* without the stuck ones */
+    int opening; /* without the stuck ones */
     int stuck;
-    int to_start;   /* of the opening ones, how many the keeper has yet to start */
+    int to_start; /* of the opening ones, how many the keeper has yet to start */
     int waiting;
 
-    int is_down;           /* the last attempt to connect failed */
-    apr_time_t retry_at;   /* no attempt before */
+    int is_down;             /* the last attempt to connect failed */
+    apr_time_t retry_at;     /* no attempt before */
     unsigned said[MAX_SAID]; /* what was logged while it was down, hashed: once is enough */
     int said_count;
 };
@@ -325,8 +325,8 @@ static apr_time_t earlier(apr_time_t a, apr_time_t b)
     return a == 0 || b < a ? b : a;
 }
 
-/* Ends what is over its time and takes idle connections out of the pool, which are left to be closed.
- * Returns when there is something to do again; 0: not by the clock. */
+/* Ends what is over its time and takes idle connections out of the pool, which are left to be
+ * closed. Returns when there is something to do again; 0: not by the clock. */
 static apr_time_t inspect(account_pool_t *connections, account_db_t **expired)
 {
     apr_time_t now = account_clock_monotonic(), next = 0;
@@ -467,7 +467,7 @@ static apr_status_t stop(void *data)
 }
 
 apr_status_t account_pool_create(account_pool_t **connections,
-                                     const account_database_config_t *config, apr_pool_t *pool)
+                                 const account_database_config_t *config, apr_pool_t *pool)
 {
     account_pool_t *created;
     pthread_condattr_t monotonic;
@@ -515,15 +515,15 @@ fail:
 /* Whether one more connection is wanted, allowed and promising. */
 static int may_open(const account_pool_t *connections, apr_time_t now)
 {
-    return connections->opening <= connections->waiting &&
-           connections->opening < (connections->is_down ? 1 : MAX_OPENERS) &&
-           connections->opening + connections->stuck < MAX_OPENERS &&
-           connections->open + connections->opening < connections->config.connections &&
-           now >= connections->retry_at;
+    return connections->opening <= connections->waiting
+           && connections->opening < (connections->is_down ? 1 : MAX_OPENERS)
+           && connections->opening + connections->stuck < MAX_OPENERS
+           && connections->open + connections->opening < connections->config.connections
+           && now >= connections->retry_at;
 }
 
 apr_status_t account_pool_take(account_pool_t *connections, const account_work_t *work,
-                         account_db_t **taken)
+                               account_db_t **taken)
 {
     account_db_t *db, *dead = NULL;
     apr_status_t rv = APR_SUCCESS;

@@ -20,8 +20,8 @@ apr_pool_t *account_pool_memory(account_pool_t *connections);
 void account_pool_hold(account_pool_t *connections);
 void account_pool_release(account_pool_t *connections);
 
-/* Lends an idle connection, or waits for one to be returned or opened. ACCOUNT_EBUSY: none until the
- * deadline of work. ACCOUNT_EDATABASE: the database is known to be down. */
+/* Lends an idle connection, or waits for one to be returned or opened. ACCOUNT_EBUSY: none until
+ * the deadline of work. ACCOUNT_EDATABASE: the database is known to be down. */
 apr_status_t account_pool_take(account_pool_t *connections, const account_work_t *work,
                                account_db_t **db);
 

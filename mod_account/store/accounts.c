@@ -145,16 +145,14 @@ static apr_status_t create(account_db_t *db, void *baton)
     creation->kind = ACCOUNT_KINDS;
     rv = account_db_execute(
         db, ACCOUNT_SQL_ACCOUNT_INSERT,
-        ACCOUNT_ARGS(TEXT(creation->ref), TEXT(store->realm),
-                     TEXT(fields->identifiers[ACCOUNT_USER_NAME]),
-                     TEXT(fields->identifiers[ACCOUNT_EMAIL]),
-                     TEXT(fields->identifiers[ACCOUNT_MOBILE]), NUMBER(fields->email_verified),
-                     NUMBER(fields->mobile_verified), TEXT(fields->password),
-                     TEXT(fields->role ? fields->role : ""), TEXT(status_names[fields->status]),
-                     TEXT(account_kind_names[fields->registered_kind]),
-                     TEXT(fields->registered_with),
-                     TEXT(fields->attributes ? fields->attributes : "{}"), NUMBER(store->now),
-                     NUMBER(store->now)),
+        ACCOUNT_ARGS(
+            TEXT(creation->ref), TEXT(store->realm), TEXT(fields->identifiers[ACCOUNT_USER_NAME]),
+            TEXT(fields->identifiers[ACCOUNT_EMAIL]), TEXT(fields->identifiers[ACCOUNT_MOBILE]),
+            NUMBER(fields->email_verified), NUMBER(fields->mobile_verified), TEXT(fields->password),
+            TEXT(fields->role ? fields->role : ""), TEXT(status_names[fields->status]),
+            TEXT(account_kind_names[fields->registered_kind]), TEXT(fields->registered_with),
+            TEXT(fields->attributes ? fields->attributes : "{}"), NUMBER(store->now),
+            NUMBER(store->now)),
         NULL);
     if (rv == APR_SUCCESS) {
         rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_REF, ACCOUNT_ARGS(TEXT(creation->ref)),
@@ -197,8 +195,8 @@ static apr_status_t canonicalize(const account_store_t *store, creation_t *creat
             return APR_EINVAL;
         }
         for (other = 0; other < kind; other++) {
-            if (creation->canonical[other] != NULL &&
-                !strcmp(creation->canonical[other], creation->canonical[kind])) {
+            if (creation->canonical[other] != NULL
+                && !strcmp(creation->canonical[other], creation->canonical[kind])) {
                 creation->canonical[kind] = NULL;
                 break;
             }
@@ -245,9 +243,9 @@ static apr_status_t claim(account_db_t *db, const update_t *update, apr_int64_t 
     const account_store_t *store = update->store;
     apr_int64_t id = update->profile->account->id;
     const char *const *columns;
-    apr_status_t rv = account_db_row(db, ACCOUNT_SQL_IDENTIFIER_READ,
-                                     ACCOUNT_ARGS(TEXT(store->realm), TEXT(update->canonical)),
-                                     &columns);
+    apr_status_t rv =
+        account_db_row(db, ACCOUNT_SQL_IDENTIFIER_READ,
+                       ACCOUNT_ARGS(TEXT(store->realm), TEXT(update->canonical)), &columns);
 
     *verified = 0;
     if (rv != APR_SUCCESS) {
@@ -260,11 +258,11 @@ static apr_status_t claim(account_db_t *db, const update_t *update, apr_int64_t 
         *verified = apr_atoi64(columns[1]); /* an earlier address, or the user name */
         return APR_SUCCESS;
     }
-    return account_db_execute(
-        db, ACCOUNT_SQL_IDENTIFIER_INSERT,
-        ACCOUNT_ARGS(TEXT(store->realm), TEXT(update->canonical), NUMBER(id),
-                     TEXT(account_kind_names[ACCOUNT_EMAIL]), NUMBER(0), NUMBER(store->now)),
-        NULL);
+    return account_db_execute(db, ACCOUNT_SQL_IDENTIFIER_INSERT,
+                              ACCOUNT_ARGS(TEXT(store->realm), TEXT(update->canonical), NUMBER(id),
+                                           TEXT(account_kind_names[ACCOUNT_EMAIL]), NUMBER(0),
+                                           NUMBER(store->now)),
+                              NULL);
 }
 
 /* The old address goes, the new one comes. */
@@ -281,10 +279,10 @@ static apr_status_t change_email(account_db_t *db, const update_t *update)
                                 NULL);
     }
     if (rv == APR_SUCCESS) {
-        rv = account_db_execute(db, ACCOUNT_SQL_ACCOUNT_SET_EMAIL,
-                                ACCOUNT_ARGS(TEXT(update->profile->email), NUMBER(verified),
-                                             TEXT(realm), NUMBER(id)),
-                                NULL);
+        rv = account_db_execute(
+            db, ACCOUNT_SQL_ACCOUNT_SET_EMAIL,
+            ACCOUNT_ARGS(TEXT(update->profile->email), NUMBER(verified), TEXT(realm), NUMBER(id)),
+            NULL);
     }
     return rv;
 }
@@ -364,12 +362,11 @@ static apr_status_t change_password(account_db_t *db, void *baton)
     const account_store_t *store = work->store;
     const account_t *account = work->change->account;
     apr_int64_t rows;
-    apr_status_t rv =
-        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_CHANGE_PASSWORD,
-                           ACCOUNT_ARGS(TEXT(work->change->password), NUMBER(store->now),
-                                        TEXT(store->realm), NUMBER(account->id),
-                                        TEXT(account->password ? account->password : "")),
-                           &rows);
+    apr_status_t rv = account_db_execute(
+        db, ACCOUNT_SQL_ACCOUNT_CHANGE_PASSWORD,
+        ACCOUNT_ARGS(TEXT(work->change->password), NUMBER(store->now), TEXT(store->realm),
+                     NUMBER(account->id), TEXT(account->password ? account->password : "")),
+        &rows);
 
     if (rv == APR_SUCCESS && rows == 0) {
         rv = ACCOUNT_EROLLBACK;

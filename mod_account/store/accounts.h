@@ -37,7 +37,8 @@ typedef struct account_t {
     apr_int64_t updated;
 } account_t;
 
-/* Finds who holds an identifier (canonical form, account_text_identifier). *account is NULL when nobody does. */
+/* Finds who holds an identifier (canonical form, account_text_identifier). *account is NULL when
+ * nobody does. */
 apr_status_t account_find(const account_store_t *store, const char *canonical,
                           const account_t **account);
 
@@ -46,21 +47,22 @@ apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
                                 const account_t **account);
 
 /*
- * Creates an account with its identifiers, all or nothing. fields: id, created and updated are given
- * here; ref (32 hexadecimal digits of account_random_hex) too, when it is NULL; identifiers are what
- * to claim, in the order of account_kind_e; NULL ones are not claimed; two with one canonical form are
- * one claim.
- * ACCOUNT_ECONFLICT: *taken is the first kind that another account holds; nothing is stored.
+ * Creates an account with its identifiers, all or nothing. fields: id, created and updated are
+ * given here; ref (32 hexadecimal digits of account_random_hex) too, when it is NULL; identifiers
+ * are what to claim, in the order of account_kind_e; NULL ones are not claimed; two with one
+ * canonical form are one claim. ACCOUNT_ECONFLICT: *taken is the first kind that another account
+ * holds; nothing is stored. APR_EINVAL: an identifier has no canonical form.
  */
 apr_status_t account_create(const account_store_t *store, const account_t *fields,
                             const account_t **created, account_kind_e *taken);
 
-/* Changes the display form and claim of one e-mail address (email: NULL keeps it) and the attributes, and sets updated.
- * The old address' claim is given up unless it was verified (recovery goes on using it); the new one is
- * unverified. With an address that equals the old one in canonical form only its display changes, and it stays as
- * verified as it was.
- * attributes are compared and set: *changed is 0, and nothing stored, when they are no longer account's.
- * ACCOUNT_ECONFLICT: the address is another account's. *updated: the account as it is now. */
+/* Changes the display form and claim of one e-mail address (email: NULL keeps it) and the
+ * attributes, and sets updated. The old address' claim is given up unless it was verified (recovery
+ * goes on using it); the new one is unverified. With an address that equals the old one in
+ * canonical form only its display changes, and it stays as verified as it was. attributes are
+ * compared and set (NULL keeps them), and so is the address: *changed is 0, and nothing stored,
+ * when one of them is no longer account's. ACCOUNT_ECONFLICT: the address is another account's.
+ * APR_EINVAL: it has no canonical form. *updated: the account as it is now. */
 typedef struct account_profile_t {
     const account_t *account; /* as read */
     const char *email;
@@ -71,8 +73,8 @@ apr_status_t account_update_profile(const account_store_t *store, const account_
 
 /*
  * Sets a new password if the old hash is still the stored one (so of two changes with one old
- * password one wins), ends all sessions of the account, and begins replacement when it is not NULL; all or nothing.
- * *changed: 0 when the stored hash was another by now.
+ * password one wins), ends all sessions of the account, and begins replacement when it is not NULL;
+ * all or nothing. *changed: 0 when the stored hash was another by now.
  */
 typedef struct account_password_change_t {
     const account_t *account;             /* as read: the old hash is account->password */
@@ -82,7 +84,8 @@ typedef struct account_password_change_t {
 apr_status_t account_change_password(const account_store_t *store,
                                      const account_password_change_t *change, int *changed);
 
-/* After a login with a hash of another cost: stores the new hash if the old one is still there; sessions stay. */
+/* After a login with a hash of another cost: stores the new hash if the old one is still there;
+ * sessions stay. */
 apr_status_t account_rehash_password(const account_store_t *store, const account_t *account,
                                      const char *password);
 

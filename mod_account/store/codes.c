@@ -11,7 +11,8 @@
 /* In the column tries. */
 #define NOT_COUNTED (-1)
 
-/* Two first codes for one target at the same moment: one of them finds the other's row the second time. */
+/* Two first codes for one target at the same moment: one of them finds the other's row the second
+ * time. */
 #define ISSUE_RUNS 2
 
 static const char *digest_of(const account_store_t *store, const account_code_t *code, int key)
@@ -79,15 +80,14 @@ static apr_status_t look(account_db_t *db, code_work_t *work, const char **diges
     const account_store_t *store = work->store;
     const account_code_t *code = work->code;
     const char *const *columns;
-    apr_status_t rv =
-        account_db_row(db, ACCOUNT_SQL_CODE_READ,
-                       ACCOUNT_ARGS(TEXT(store->realm), TEXT(code->purpose), TEXT(code->target)),
-                       &columns);
+    apr_status_t rv = account_db_row(
+        db, ACCOUNT_SQL_CODE_READ,
+        ACCOUNT_ARGS(TEXT(store->realm), TEXT(code->purpose), TEXT(code->target)), &columns);
     int key;
 
     work->state = ACCOUNT_CODE_EXPIRED;
-    if (rv != APR_SUCCESS || columns == NULL || apr_atoi64(columns[2]) <= store->now ||
-        apr_atoi64(columns[3]) != 0) {
+    if (rv != APR_SUCCESS || columns == NULL || apr_atoi64(columns[2]) <= store->now
+        || apr_atoi64(columns[3]) != 0) {
         return rv;
     }
     *counted = apr_atoi64(columns[1]) != NOT_COUNTED;
@@ -126,11 +126,11 @@ static apr_status_t reset(account_db_t *db, code_work_t *work)
     const account_store_t *store = work->store;
     const account_password_change_t *change = work->change;
     apr_int64_t rows;
-    apr_status_t rv = account_db_execute(db, ACCOUNT_SQL_ACCOUNT_RESET_PASSWORD,
-                                         ACCOUNT_ARGS(TEXT(change->password), NUMBER(store->now),
-                                                      TEXT(store->realm),
-                                                      NUMBER(change->account->id)),
-                                         &rows);
+    apr_status_t rv =
+        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_RESET_PASSWORD,
+                           ACCOUNT_ARGS(TEXT(change->password), NUMBER(store->now),
+                                        TEXT(store->realm), NUMBER(change->account->id)),
+                           &rows);
 
     if (rv == APR_SUCCESS && rows == 0) {
         work->state = ACCOUNT_CODE_EXPIRED; /* its account is gone */
@@ -172,11 +172,11 @@ static apr_status_t reset_password(account_db_t *db, void *baton)
     if (work->state != ACCOUNT_CODE_RIGHT) {
         return APR_SUCCESS; /* the try is committed */
     }
-    rv = account_db_execute(db, ACCOUNT_SQL_CODE_USE,
-                            ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),
-                                         TEXT(code->purpose), TEXT(code->target), TEXT(digest),
-                                         NUMBER(store->now)),
-                            &rows);
+    rv =
+        account_db_execute(db, ACCOUNT_SQL_CODE_USE,
+                           ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm), TEXT(code->purpose),
+                                        TEXT(code->target), TEXT(digest), NUMBER(store->now)),
+                           &rows);
     if (rv == APR_SUCCESS && rows == 0) {
         work->state = ACCOUNT_CODE_EXPIRED; /* somebody else was faster */
         return APR_SUCCESS;

@@ -28,7 +28,8 @@ FNR == 1 {
     finish_file()
     parts = split(FILENAME, path, "/")
     dialect = parts > 1 ? path[parts - 1] : ""
-    if ((dialect != "mysql" && dialect != "sqlite3") || path[parts] !~ /^[0-9][0-9][0-9]-.*\.sql$/) {
+    if ((dialect != "mysql" && dialect != "sqlite3") ||
+        path[parts] !~ /^[0-9][0-9][0-9]-.*\.sql$/) {
         fail("not a name like sql/mysql/001-accounts.sql")
     }
     version = substr(path[parts], 1, 3) + 0

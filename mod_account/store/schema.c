@@ -100,7 +100,8 @@ static apr_status_t migrate_sqlite3(account_db_t *db, state_t *state)
     if (rv != APR_SUCCESS) {
         goto leave;
     }
-    /* Readers and a writer at the same time. The file keeps it; not possible within a transaction. */
+    /* Readers and a writer at the same time. The file keeps it; not possible within a transaction.
+     */
     if (columns != NULL && strcmp(columns[0], "wal") && strcmp(columns[0], "memory")) {
         rv = account_db_schema(db, "PRAGMA journal_mode=WAL");
     }
@@ -172,8 +173,7 @@ static apr_status_t check_fingerprint(account_db_t *db, const account_schema_t *
             goto leave;
         }
         for (n = 1; n < account_keys_count(schema->keys) && !is_ours; n++) {
-            is_ours =
-                !strcmp(state->fingerprint, account_keys_fingerprint(schema->keys, n, pool));
+            is_ours = !strcmp(state->fingerprint, account_keys_fingerprint(schema->keys, n, pool));
         }
         if (!is_ours || tries++ > 1) {
             account_log(account_db_log(db), ACCOUNT_LOG_ERROR, 0,

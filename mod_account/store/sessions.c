@@ -46,8 +46,7 @@ static const char *cut_agent(const char *agent, apr_pool_t *pool)
 }
 
 apr_status_t account_session_make(const account_store_t *store, apr_int64_t account_id,
-                                  const account_session_terms_t *terms,
-                                  account_session_t **session)
+                                  const account_session_terms_t *terms, account_session_t **session)
 {
     account_session_t *made = apr_pcalloc(store->pool, sizeof(*made));
     const char *address = terms->address ? terms->address : "";
@@ -203,12 +202,12 @@ apr_status_t account_session_find(const account_store_t *store, const char *toke
 
     *session = NULL;
     *account = NULL;
-    if (rv != APR_SUCCESS || found == NULL || found->expires <= store->now ||
-        found->seen + found->idle <= store->now || look.account->status != ACCOUNT_ACTIVE) {
+    if (rv != APR_SUCCESS || found == NULL || found->expires <= store->now
+        || found->seen + found->idle <= store->now || look.account->status != ACCOUNT_ACTIVE) {
         return rv;
     }
-    if (store->now - found->seen >= SEEN_MILLISECONDS &&
-        account_store_run(store, ACCOUNT_WRITE, write_seen, &look) == APR_SUCCESS) {
+    if (store->now - found->seen >= SEEN_MILLISECONDS
+        && account_store_run(store, ACCOUNT_WRITE, write_seen, &look) == APR_SUCCESS) {
         found->seen = store->now;
     }
     *session = found;

@@ -25,13 +25,14 @@ typedef struct account_session_terms_t {
     const char *agent; /* cut here; what is not UTF-8 is dropped */
 } account_session_terms_t;
 
-/* Makes a session with a new random token, in memory only (account_change_password and account_session_begin store it). */
+/* Makes a session with a new random token, in memory only (account_change_password and
+ * account_session_begin store it). */
 apr_status_t account_session_make(const account_store_t *store, apr_int64_t account_id,
                                   const account_session_terms_t *terms,
                                   account_session_t **session);
 
-/* Stores it, and removes what has expired of the account's sessions. ended (may be NULL): the token of a session
- * that ends with it, in the same transaction. */
+/* Stores it, and removes what has expired of the account's sessions. ended (may be NULL): the token
+ * of a session that ends with it, in the same transaction. */
 apr_status_t account_session_begin(const account_store_t *store, const account_session_t *session,
                                    const char *ended);
 

@@ -14,8 +14,8 @@
         sql, NULL                                                                                  \
     }
 
-/* Placeholders in one order: what is set, then the key, then the guards. Where an UPDATE's row count
- * decides who was first, the guards are the decision. */
+/* Placeholders in one order: what is set, then the key, then the guards. Where an UPDATE's row
+ * count decides who was first, the guards are the decision. */
 const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_SCHEMA_EXISTS] = {"schema-exists",
                                    {"SELECT COUNT(*) FROM information_schema.tables "
@@ -25,9 +25,8 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                     "WHERE type = 'table' AND name = 'account_schema'"}},
     [ACCOUNT_SQL_SCHEMA_READ] = {"schema-read",
                                  BOTH("SELECT version, fingerprint FROM account_schema")},
-    [ACCOUNT_SQL_SCHEMA_SIGN] = {"schema-sign",
-                                 BOTH("UPDATE account_schema SET fingerprint = %s "
-                                      "WHERE fingerprint = %s")},
+    [ACCOUNT_SQL_SCHEMA_SIGN] = {"schema-sign", BOTH("UPDATE account_schema SET fingerprint = %s "
+                                                     "WHERE fingerprint = %s")},
     /* MySQL only: its DDL knows no transactions. A name of a lock has 64 characters at most. */
     [ACCOUNT_SQL_SCHEMA_LOCK] = {"schema-lock",
                                  BOTH("SELECT GET_LOCK(LEFT(CONCAT('account.', DATABASE()), 64), "
@@ -39,13 +38,12 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_SCHEMA_JOURNAL] = {"schema-journal", BOTH("PRAGMA journal_mode")},
 
     [ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER] = {"account-by-identifier",
-                                           BOTH("SELECT " ACCOUNT_COLUMNS
-                                                " FROM identifier i "
+                                           BOTH("SELECT " ACCOUNT_COLUMNS " FROM identifier i "
                                                 "JOIN account a ON a.id = i.account "
                                                 "WHERE i.realm = %s AND i.value = %s")},
-    [ACCOUNT_SQL_ACCOUNT_BY_ID] = {"account-by-id", BOTH("SELECT " ACCOUNT_COLUMNS
-                                                         " FROM account a "
-                                                         "WHERE a.realm = %s AND a.id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_BY_ID] = {"account-by-id",
+                                   BOTH("SELECT " ACCOUNT_COLUMNS " FROM account a "
+                                        "WHERE a.realm = %s AND a.id = %lld")},
     [ACCOUNT_SQL_ACCOUNT_BY_REF] = {"account-by-ref", BOTH("SELECT " ACCOUNT_COLUMNS
                                                            " FROM account a WHERE a.ref = %s")},
     [ACCOUNT_SQL_ACCOUNT_INSERT] =
@@ -100,9 +98,8 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_SESSION_END] = {"session-end", BOTH("DELETE FROM session "
                                                      "WHERE realm = %s AND digest = %s")},
     [ACCOUNT_SQL_SESSION_END_EXPIRED] =
-        {"session-end-expired",
-         BOTH("DELETE FROM session WHERE realm = %s AND account = %lld "
-              "AND (expires <= %lld OR seen + idle <= %lld)")},
+        {"session-end-expired", BOTH("DELETE FROM session WHERE realm = %s AND account = %lld "
+                                     "AND (expires <= %lld OR seen + idle <= %lld)")},
     [ACCOUNT_SQL_SESSION_END_ALL] = {"session-end-all",
                                      BOTH("DELETE FROM session WHERE realm = %s AND account = "
                                           "%lld")},
@@ -122,12 +119,10 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                  BOTH("INSERT INTO code (realm, purpose, target, digest, tries, "
                                       "expires, used, created) "
                                       "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)")},
-    [ACCOUNT_SQL_CODE_TRY] = {"code-try",
-                              BOTH("UPDATE code SET tries = tries - 1 "
-                                   "WHERE realm = %s AND purpose = %s AND target = %s "
-                                   "AND tries > 0 AND used = 0 AND expires > %lld")},
-    [ACCOUNT_SQL_CODE_USE] = {"code-use",
-                              BOTH("UPDATE code SET used = %lld "
-                                   "WHERE realm = %s AND purpose = %s AND target = %s "
-                                   "AND digest = %s AND used = 0 AND expires > %lld")},
+    [ACCOUNT_SQL_CODE_TRY] = {"code-try", BOTH("UPDATE code SET tries = tries - 1 "
+                                               "WHERE realm = %s AND purpose = %s AND target = %s "
+                                               "AND tries > 0 AND used = 0 AND expires > %lld")},
+    [ACCOUNT_SQL_CODE_USE] = {"code-use", BOTH("UPDATE code SET used = %lld "
+                                               "WHERE realm = %s AND purpose = %s AND target = %s "
+                                               "AND digest = %s AND used = 0 AND expires > %lld")},
 };

@@ -1,5 +1,6 @@
-/* base/database.c, pool.c and dbd.c: on SQLite, and on MySQL where ACCOUNT_TEST_MYSQL has the parameters
- * of a database for tests. With ACCOUNT_TEST_MYSQL_PID too, that server is frozen for some seconds. */
+/* base/database.c, pool.c and dbd.c: on SQLite, and on MySQL where ACCOUNT_TEST_MYSQL has the
+ * parameters of a database for tests. With ACCOUNT_TEST_MYSQL_PID too, that server is frozen for
+ * some seconds. */
 
 #include <pthread.h>
 #include <signal.h>
@@ -144,9 +145,8 @@ static apr_status_t do_job(account_db_t *db, void *baton)
                                 &job->rows);
     }
     if (rv == APR_SUCCESS && job->steps & DO_PUT) {
-        rv = account_db_execute(db, PUT,
-                                ACCOUNT_ARGS(TEXT(job->key), TEXT(NULL), NUMBER(job->number)),
-                                &job->rows);
+        rv = account_db_execute(
+            db, PUT, ACCOUNT_ARGS(TEXT(job->key), TEXT(NULL), NUMBER(job->number)), &job->rows);
     }
     if (job->steps & DO_SWALLOW) {
         rv = APR_SUCCESS;
@@ -202,21 +202,20 @@ static apr_status_t open_database(test_t *test)
 static void make_table(test_t *test)
 {
     run(test, ACCOUNT_WRITE, run_sql, "DROP TABLE IF EXISTS unit_database", 3 * SECOND);
-    is_int(run(test, ACCOUNT_WRITE, run_sql,
-               apr_pstrcat(test->pool,
-                           "CREATE TABLE unit_database (k VARCHAR(100) NOT NULL PRIMARY KEY, "
-                           "v VARCHAR(1000), n BIGINT NOT NULL)",
-                           strcmp(test->config.driver, "mysql") ? "" : " CHARACTER SET utf8mb4",
-                           NULL),
-               3 * SECOND),
-           APR_SUCCESS, "%s: a table is made", test->name);
+    is_int(
+        run(test, ACCOUNT_WRITE, run_sql,
+            apr_pstrcat(test->pool,
+                        "CREATE TABLE unit_database (k VARCHAR(100) NOT NULL PRIMARY KEY, "
+                        "v VARCHAR(1000), n BIGINT NOT NULL)",
+                        strcmp(test->config.driver, "mysql") ? "" : " CHARACTER SET utf8mb4", NULL),
+            3 * SECOND),
+        APR_SUCCESS, "%s: a table is made", test->name);
 }
 
 static apr_status_t put_text(account_db_t *db, void *baton)
 {
     return account_db_execute(
-        db, PUT, ACCOUNT_ARGS(TEXT("text"), TEXT(baton), NUMBER(APR_INT64_C(1790000000123))),
-        NULL);
+        db, PUT, ACCOUNT_ARGS(TEXT("text"), TEXT(baton), NUMBER(APR_INT64_C(1790000000123))), NULL);
 }
 
 static apr_status_t list_some(account_db_t *db, void *baton)
@@ -373,8 +372,8 @@ static void test_crowd(test_t *test)
     is_int(run_crowd(test, 16, 25), 0, "%s: 16 threads, 400 transactions, no failure", test->name);
     is_str(number_of(test, "crowd"), "400", "%s: each of them counted", test->name);
     account_database_load(test->database, &load);
-    ok(load.open <= test->config.connections && load.open >= 1 && load.lent == 0 &&
-           load.waiting == 0,
+    ok(load.open <= test->config.connections && load.open >= 1 && load.lent == 0
+           && load.waiting == 0,
        "%s: at most %d connections", test->name, test->config.connections);
 }
 
@@ -537,6 +536,61 @@ static void test_lost(test_t *test)
     is_str(number_of(test, "t"), "2", "mysql: all is well after that");
 }
 
+/* Two transactions that lock two rows in opposite orders. */
+typedef struct deadlock_t {
+    test_t *test;
+    const char *first;
+    const char *second;
+    int runs;
+    int failures;
+} deadlock_t;
+
+static apr_status_t lock_both(account_db_t *db, void *baton)
+{
+    deadlock_t *deadlock = baton;
+    apr_status_t rv =
+        account_db_execute(db, ADD, ACCOUNT_ARGS(NUMBER(1), TEXT(deadlock->first)), NULL);
+
+    deadlock->runs++;
+    if (rv == APR_SUCCESS) {
+        apr_sleep(SECOND / 100);
+        rv = account_db_execute(db, ADD, ACCOUNT_ARGS(NUMBER(1), TEXT(deadlock->second)), NULL);
+    }
+    return rv;
+}
+
+static void *lock_often(void *data)
+{
+    deadlock_t *deadlock = data;
+    test_t own = *deadlock->test;
+    int i;
+
+    apr_pool_create(&own.pool, NULL);
+    for (i = 0; i < 20; i++) {
+        deadlock->failures +=
+            run(&own, ACCOUNT_TRANSACTION, lock_both, deadlock, 3 * SECOND) != APR_SUCCESS;
+    }
+    apr_pool_destroy(own.pool);
+    return NULL;
+}
+
+static void test_deadlock(test_t *test)
+{
+    deadlock_t one = {test, "left", "right", 0, 0}, other = {test, "right", "left", 0, 0};
+    job_t work = {.number = 0};
+    pthread_t thread;
+
+    job(test, ACCOUNT_WRITE, DO_PUT, "left", &work);
+    job(test, ACCOUNT_WRITE, DO_PUT, "right", &work);
+    pthread_create(&thread, NULL, lock_often, &one);
+    lock_often(&other);
+    pthread_join(thread, NULL);
+    is_int(one.failures + other.failures, 0, "mysql: deadlocks: no failure");
+    ok(one.runs + other.runs > 40, "mysql: deadlocks: %d transactions were run again",
+       one.runs + other.runs - 40);
+    is_str(number_of(test, "left"), "40", "mysql: deadlocks: each counted once");
+}
+
 static void *nap_long(void *data)
 {
     test_t own = *(test_t *)data;
@@ -631,8 +685,8 @@ static void test_frozen(const char *params, pid_t server)
          (int)((account_clock_monotonic() - began) / 100));
     kill(server, SIGCONT);
     began = account_clock_monotonic();
-    while (run(&test, ACCOUNT_READ, nap, &zero, SECOND) != APR_SUCCESS &&
-           account_clock_monotonic() < began + 5 * SECOND) {
+    while (run(&test, ACCOUNT_READ, nap, &zero, SECOND) != APR_SUCCESS
+           && account_clock_monotonic() < began + 5 * SECOND) {
         apr_sleep(SECOND / 100);
     }
     total = account_clock_monotonic() - began;
@@ -680,8 +734,8 @@ static void test_processes(const char *file)
     int i, status = 0, failed = 0;
 
     start(&test, "processes", "sqlite3", file);
-    ok(apr_global_mutex_create(&test.config.writer, NULL, APR_LOCK_DEFAULT, test.pool) ==
-           APR_SUCCESS,
+    ok(apr_global_mutex_create(&test.config.writer, NULL, APR_LOCK_DEFAULT, test.pool)
+           == APR_SUCCESS,
        "processes: a mutex");
     for (i = 0; i < 2; i++) {
         child[i] = fork();
@@ -740,6 +794,7 @@ static void test_mysql(const char *params)
     start(&test, "mysql", "mysql", params);
     test_common(&test);
     test_lost(&test);
+    test_deadlock(&test);
     test_end(&test);
     test_unreachable("no server", "mysql", "sock=/nowhere/mysqld.sock user=test dbname=test");
     test_on_connect("mysql", params);

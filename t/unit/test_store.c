@@ -1,5 +1,5 @@
-/* store/: on SQLite, and on MySQL where ACCOUNT_TEST_MYSQL has the parameters of a database for tests,
- * whose tables of ours are dropped first. */
+/* store/: on SQLite, and on MySQL where ACCOUNT_TEST_MYSQL has the parameters of a database for
+ * tests, whose tables of ours are dropped first. */
 
 #include <pthread.h>
 #include <signal.h>
@@ -136,7 +136,8 @@ static const account_t *find(const server_t *server, const char *identifier)
     const account_t *account = NULL;
 
     if (account_find(&server->store, account_text_identifier(server->store.pool, identifier),
-                     &account) != APR_SUCCESS) {
+                     &account)
+        != APR_SUCCESS) {
         ok(0, "%s: cannot look for %s", server->name, identifier);
     }
     return account;
@@ -187,8 +188,8 @@ static void test_create(server_t *server)
     fields.mobile_verified = NOW - 5;
     fields.registered_kind = ACCOUNT_MOBILE;
     fields.registered_with = "13800000001";
-    is_int(account_create(&server->store, &fields, &created, &taken), APR_SUCCESS,
-           "%s: an account", name);
+    is_int(account_create(&server->store, &fields, &created, &taken), APR_SUCCESS, "%s: an account",
+           name);
     ok(created->id > 0 && strlen(created->ref) == 32, "%s: has a number and a ref", name);
     is_str(created->identifiers[ACCOUNT_EMAIL], "Alice@Example.com", "%s: shown as given", name);
     is_int(created->created, NOW, "%s: created now", name);
@@ -242,8 +243,8 @@ static void test_create(server_t *server)
     is_int(account_create(&server->store, &fields, &other, &taken), APR_SUCCESS,
            "%s: an odd name, no password", name);
     other = find(server, "dora ' \xf0\x9f\x98\x80 %S ?");
-    ok(other && other->password == NULL && other->status == ACCOUNT_PENDING &&
-           !strcmp(other->attributes, "{}"),
+    ok(other && other->password == NULL && other->status == ACCOUNT_PENDING
+           && !strcmp(other->attributes, "{}"),
        "%s: comes back", name);
 }
 
@@ -274,20 +275,19 @@ static void test_profile(server_t *server)
     ok(update(server, first, NULL, "{\"a\":\"2\"}", &rv) == NULL && rv == APR_SUCCESS,
        "%s: somebody was faster: nothing changed", name);
 
-    ok(update(server, second, "Somebody@example.com", NULL, &rv) == NULL &&
-           rv == ACCOUNT_ECONFLICT,
+    ok(update(server, second, "Somebody@example.com", NULL, &rv) == NULL && rv == ACCOUNT_ECONFLICT,
        "%s: another's address", name);
     third = again(server, first);
     is_str(third->identifiers[ACCOUNT_EMAIL], "first@example.com", "%s: is not taken", name);
 
     third = update(server, second, "New@example.com", NULL, &rv);
-    ok(third && !strcmp(third->identifiers[ACCOUNT_EMAIL], "New@example.com"),
-       "%s: a new address", name);
+    ok(third && !strcmp(third->identifiers[ACCOUNT_EMAIL], "New@example.com"), "%s: a new address",
+       name);
     ok(find(server, "new@example.com") != NULL, "%s: logs in", name);
     ok(find(server, "first@example.com") == NULL, "%s: the old one is free", name);
     is_str(third->attributes, second->attributes, "%s: the attributes stay", name);
-    ok(update(server, second, "stale@example.com", NULL, &rv) == NULL && rv == APR_SUCCESS &&
-           find(server, "stale@example.com") == NULL,
+    ok(update(server, second, "stale@example.com", NULL, &rv) == NULL && rv == APR_SUCCESS
+           && find(server, "stale@example.com") == NULL,
        "%s: the address was changed meanwhile: nothing changed", name);
 
     sql(server, "UPDATE account SET email_verified = 7 WHERE email = 'New@example.com'");
@@ -391,8 +391,7 @@ static void test_sessions(server_t *server)
     odd.address = "2001:0db8:0000:0000:0000:0000:0000:0001%a-long-scope-name";
     account_session_make(&server->store, owner->id, &odd, &session);
     is_int((long long)strlen(session->agent), 765, "%s: an agent is cut at 255 characters", name);
-    is_int(account_session_begin(&server->store, session, NULL), APR_SUCCESS, "%s: and fits",
-           name);
+    is_int(account_session_begin(&server->store, session, NULL), APR_SUCCESS, "%s: and fits", name);
     odd.agent = "\xff";
     account_session_make(&server->store, owner->id, &odd, &session);
     ok(session->agent == NULL, "%s: one that is no text is dropped", name);
