@@ -1,6 +1,6 @@
 /*
- * mod_account: user accounts for Apache httpd. The module record and its hooks; README.md in this folder
- * is a tour of the rest.
+ * mod_account: user accounts for Apache httpd. The module record and its hooks; README.md in this
+ * folder is a tour of the rest.
  */
 #include <httpd.h>
 #include <http_config.h>
@@ -15,7 +15,7 @@ static void register_hooks(apr_pool_t *pool)
 }
 
 AP_DECLARE_MODULE(account) = {
-    STANDARD20_MODULE_STUFF,  account_directory_create, account_directory_merge,
-    account_server_create,    account_server_merge,     account_commands,
-    register_hooks,           AP_MODULE_FLAG_ALWAYS_MERGE,
+    STANDARD20_MODULE_STUFF, account_directory_create,    account_directory_merge,
+    account_server_create,   account_server_merge,        account_commands,
+    register_hooks,          AP_MODULE_FLAG_ALWAYS_MERGE,
 };

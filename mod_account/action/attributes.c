@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* Shown by one contract in clear, so it must be readable; the database's thief shall not read it. */
+/* Shown to its owner by one contract, so it must be readable, but not by the database's thief. */
 #define SEALED "answer"
 
 static apr_status_t json_cleanup(void *json)

@@ -6,8 +6,9 @@
 #include "action/call.h"
 
 /*
- * The attributes of an account: a JSON object of texts in one column. Names are the contract language's
- * (given_name, question, extra.NAME, ...); "answer" is sealed under the module's keys and bound to the account.
+ * The attributes of an account: a JSON object of texts in one column. Names are the contract
+ * language's (given_name, question, extra.NAME, ...); "answer" is sealed under the module's keys
+ * and bound to the account.
  */
 
 /* The value of an attribute in clear, NULL when it is absent. A sealed one that cannot be opened
@@ -16,8 +17,8 @@ apr_status_t account_attribute_get(const account_store_t *store, const account_t
                                    const char *name, const char **value);
 
 /*
- * *attributes: those of account with the fields (of account_profile_field_t) set, or cleared where the value is
- * empty. account: its ref and attributes are read.
+ * *attributes: those of account with the fields (of account_profile_field_t) set, or cleared where
+ * the value is empty. account: its ref and attributes are read.
  */
 apr_status_t account_attributes_change(const account_store_t *store, const account_t *account,
                                        const apr_array_header_t *fields, const char **attributes);

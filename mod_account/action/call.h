@@ -23,15 +23,16 @@ typedef struct account_profile_field_t {
 
 struct account_action_t;
 
-/* Everything that an action works on. Nothing else reaches it: clock and randomness are in store. */
+/* Everything that an action works on; clock and randomness are in store. */
 typedef struct account_call_t {
     const struct account_action_t *action;
     const account_store_t *store;
     const account_settings_t *settings;
-    account_gate_t *gate;         /* NULL: hash in this thread */
-    const char *const *values;    /* by the action's inputs: judged and normalised, NULL if absent */
-    const int *constants;         /* by the action's constants: the number of the chosen value */
-    apr_array_header_t *profile;  /* of account_profile_field_t, in the order of the contract's lines */
+    account_gate_t *gate;      /* NULL: hash in this thread */
+    const char *const *values; /* by the action's inputs: judged and normalised, NULL if absent */
+    const int *constants;      /* by the action's constants: the number of the chosen value */
+    apr_array_header_t
+        *profile; /* of account_profile_field_t, in the order of the contract's lines */
     const account_session_t *session; /* the caller's; NULL: not logged in */
     const account_t *account;         /* the caller's */
     account_session_terms_t terms;    /* of a session that this call begins */

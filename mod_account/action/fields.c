@@ -76,8 +76,8 @@ GETTER(account_mobile_verified)
 GETTER(account_registered_kind)
 {
     (void)call, (void)rest;
-    return set_text(value, answer->account ? account_kind_names[answer->account->registered_kind]
-                                           : NULL);
+    return set_text(value,
+                    answer->account ? account_kind_names[answer->account->registered_kind] : NULL);
 }
 
 /* A profile field or extra.NAME: its attribute has the field's own name. */

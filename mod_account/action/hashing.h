@@ -4,12 +4,12 @@
 #include "action/call.h"
 
 /*
- * Password work for actions: through the gate, in a thread of its own, no connection held meanwhile. ACCOUNT_EBUSY: the
- * queue is full or too slow.
+ * Password work for actions: through the gate, in a thread of its own, no connection held
+ * meanwhile. ACCOUNT_EBUSY: the queue is full or too slow.
  */
 
-/* *matches: whether the password is account's. account NULL, an account without a password: takes as long as
- * a wrong password and never matches. */
+/* *matches: whether the password is account's. account NULL, an account without a password: takes
+ * as long as a wrong password and never matches. */
 apr_status_t account_hashing_verify(const account_call_t *call, const account_t *account,
                                     const char *password, int *matches);
 

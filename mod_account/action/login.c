@@ -3,7 +3,8 @@
 #include "action/session.h"
 #include "base/text.h"
 
-/* A login with a hash of another cost than today's renews it. That this fails does not fail the login. */
+/* A login with a hash of another cost than today's renews it. That this fails does not fail the
+ * login. */
 static void renew_hash(const account_call_t *call, const account_t *account, const char *password)
 {
     const char *phc;
@@ -38,8 +39,8 @@ apr_status_t account_do_login(const account_call_t *call, account_answer_t *answ
     }
     /* Only who knows the password learns that the account is closed. */
     if (account->status != ACCOUNT_ACTIVE) {
-        answer->outcome = account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED
-                                                             : ACCOUNT_ACCOUNT_DISABLED;
+        answer->outcome =
+            account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED : ACCOUNT_ACCOUNT_DISABLED;
         return APR_SUCCESS;
     }
     renew_hash(call, account, password);

@@ -3,8 +3,8 @@
 
 #include "store/accounts.h"
 
-/* How an action, or the engine before it, can end. The machine's failures are apr_status_t until the
- * engine turns them into ACCOUNT_UNAVAILABLE. */
+/* How an action, or the engine before it, can end. The machine's failures are apr_status_t until
+ * the engine turns them into ACCOUNT_UNAVAILABLE. */
 typedef enum account_outcome_e {
     ACCOUNT_OK,
     ACCOUNT_FREE,
@@ -69,7 +69,7 @@ typedef struct account_answer_t {
     const account_t *account;
     const account_session_t *session; /* token is set: the caller's own, or a new one */
     int session_begun;                /* session is new: its cookie is to be set */
-    int session_ended;                /* the caller's session is over: its cookies are to be expired */
+    int session_ended; /* the caller's session is over: its cookies are to be expired */
     const char *question;
     const char *token;
     const char *value;       /* of the parameter that was invalid */

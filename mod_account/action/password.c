@@ -15,7 +15,8 @@ static const account_t *changed_account(const account_call_t *call, const accoun
     return changed;
 }
 
-/* Every session ends; the caller goes on in a new one unless the contract says otherwise (ASVS 7.4.3). */
+/* Every session ends; the caller goes on in a new one unless the contract says otherwise
+ * (ASVS 7.4.3). */
 apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
 {
     account_password_change_t change = {.account = call->account};

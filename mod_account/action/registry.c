@@ -15,6 +15,7 @@ const char *const account_type_names[ACCOUNT_TYPES] = {
     [ACCOUNT_TYPE_ROLE] = "role",             [ACCOUNT_TYPE_DATE] = "date",
 };
 
+/* clang-format off */
 /* Short names, so that the table below reads like the one in the documentation. */
 #define IDENTIFIER ACCOUNT_TYPE_IDENTIFIER
 #define ADDRESS ACCOUNT_TYPE_ADDRESS
@@ -109,7 +110,8 @@ const account_action_t account_actions[] = {
     {"register_with_code", 0, 1, 1, 0,
      INPUTS({"target", ADDRESS, REQUIRED}, {"code", SECRET, REQUIRED},
             {"password", NEW_SECRET, OPTIONAL}),
-     CONSTANTS({"purpose", VALUES("register", "any"), 1, NULL}, {"then", VALUES("nothing", "login"), 0, NULL}),
+     CONSTANTS({"purpose", VALUES("register", "any"), 1, NULL},
+               {"then", VALUES("nothing", "login"), 0, NULL}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL(TAKEN_EMAIL), REFUSAL(TAKEN_MOBILE),
              REFUSAL(WRONG_CODE), REFUSAL(EXPIRED_CODE)),
      NULL},
@@ -192,6 +194,7 @@ const account_action_t account_actions[] = {
 
     {NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL},
 };
+/* clang-format on */
 
 const account_action_t *account_action_find(const char *name)
 {

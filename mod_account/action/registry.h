@@ -47,8 +47,8 @@ typedef struct account_constant_t {
 /* One way in which an action can end. */
 typedef struct account_ending_t {
     account_outcome_e outcome;
-    int is_answer;  /* must be mapped by name; else a refusal, for which AccountReply * may stand */
-    int carries;    /* ACCOUNT_CARRIES_* */
+    int is_answer; /* must be mapped by name; else a refusal, for which AccountReply * may stand */
+    int carries;   /* ACCOUNT_CARRIES_* */
     /* Where it can happen: on routes that supply this input (one of a|b), or with this constant
      * ("name=value"); both NULL: everywhere. */
     const char *if_input;
@@ -57,30 +57,32 @@ typedef struct account_ending_t {
 
 typedef struct account_action_t {
     const char *name;
-    int needs_session; /* else anybody may call it */
-    int changes;       /* state: passes the cross-site gate, never on HEAD */
-    int takes_profile; /* the inputs of account_profile_inputs and extra.* too */
+    int needs_session;  /* else anybody may call it */
+    int changes;        /* state: passes the cross-site gate, never on HEAD */
+    int takes_profile;  /* the inputs of account_profile_inputs and extra.* too */
     int clears_profile; /* an empty profile value clears the field instead of being absent */
     const account_input_t *inputs;
-    const account_constant_t *constants; /* one named like an input stands in for it where it is set */
+    const account_constant_t
+        *constants; /* one named like an input stands in for it where it is set */
     const account_ending_t *endings;
     int ending_count;
-    /* Does it. answer is zeroed (ACCOUNT_OK). A status other than APR_SUCCESS means the machine failed
-     * and nothing is to be said but "unavailable". NULL: not in this version. */
+    /* Does it. answer is zeroed (ACCOUNT_OK). A status other than APR_SUCCESS means the machine
+     * failed and nothing is to be said but "unavailable". NULL: not in this version. */
     apr_status_t (*run)(const account_call_t *call, account_answer_t *answer);
 } account_action_t;
 
 /* All actions, NULL at the end: LANGUAGE's table. */
 extern const account_action_t account_actions[];
 
-/* The profile fields that register, register_with_code and update_profile take besides their inputs. */
+/* The profile fields that register, register_with_code and update_profile take besides their
+ * inputs. */
 extern const account_input_t account_profile_inputs[];
 
 /* NULL: no action of that name. */
 const account_action_t *account_action_find(const char *name);
 
-/* The input (of the action, or a profile field where the action takes them). *input is filled; 0: none
- * of that name. extra.NAME: NAME is 1-64 of [a-z0-9_]. */
+/* The input (of the action, or a profile field where the action takes them). *input is filled; 0:
+ * none of that name. extra.NAME: NAME is 1-64 of [a-z0-9_]. */
 int account_action_input(const account_action_t *action, const char *name, account_input_t *input);
 
 /* Whether the name is that of a profile field (extra.* included). */

@@ -14,16 +14,16 @@ typedef struct account_session_cookies_t {
 
 /*
  * Finds the caller's session: the names in the order given, the first name with a live session
- * counts; two live sessions under one name are none at all. cookies: of account_session_cookies_t. Both results are
- * NULL when nobody is logged in. A failure of the database is a failure, never "not logged in".
+ * counts; two live sessions under one name are none at all. cookies: of account_session_cookies_t.
+ * Both results are NULL when nobody is logged in. A failure of the database is a failure, never
+ * "not logged in".
  */
 apr_status_t account_session_resolve(const account_store_t *store,
                                      const apr_array_header_t *cookies,
-                                     const account_session_t **session,
-                                     const account_t **account);
+                                     const account_session_t **session, const account_t **account);
 
-/* Begins a session for account in answer; the caller's own one ends in the same transaction (no fixation:
- * ASVS 7.2.4). */
+/* Begins a session for account in answer; the caller's own one ends in the same transaction (no
+ * fixation: ASVS 7.2.4). */
 apr_status_t account_session_log_in(const account_call_t *call, const account_t *account,
                                     account_answer_t *answer);
 

@@ -177,15 +177,13 @@ static const char *compile_set(account_compiler_t *c, account_route_draft_t *dra
                 return NULL;
             }
         }
-        return apr_psprintf(
-            c->pool, "%s can't be %s%s", constants[i].name, WORD(words, 1),
-            account_line_suggest(WORD(words, 1), constants[i].values, c->pool));
+        return apr_psprintf(c->pool, "%s can't be %s%s", constants[i].name, WORD(words, 1),
+                            account_line_suggest(WORD(words, 1), constants[i].values, c->pool));
     }
     APR_ARRAY_PUSH(names, const char *) = NULL;
-    return apr_psprintf(c->pool, "the action %s has no constant %s%s", draft->route->action->name,
-                        WORD(words, 0),
-                        account_line_suggest(WORD(words, 0), (const char *const *)names->elts,
-                                             c->pool));
+    return apr_psprintf(
+        c->pool, "the action %s has no constant %s%s", draft->route->action->name, WORD(words, 0),
+        account_line_suggest(WORD(words, 0), (const char *const *)names->elts, c->pool));
 }
 
 static const char *compile_route(account_compiler_t *c, account_route_draft_t *draft,
@@ -238,16 +236,18 @@ static const char *read_line(account_compiler_t *c, int in_route, const account_
                                   in_route ? "outside of" : "inside")
                    : apr_psprintf(
                        c->pool,
-                       "%s can't stand in an %s%s. If it is the middle of a template: a template on "
+                       "%s can't stand in an %s%s. If it is the middle of a template: a template "
+                       "on "
                        "several lines needs a backslash, and nothing after it, at each line's end",
                        line->name, in_route ? "<AccountRoute>" : "<AccountContract>",
                        account_line_suggest(line->name, (const char *const *)names->elts, c->pool));
     }
     error = account_line_words(line, words, c->pool);
     if (!error && ((*words)->nelts < d->least || (*words)->nelts > d->most)) {
-        error = apr_psprintf(c->pool, "%s takes: %s (there %s %d word%s; quotes keep blanks together)",
-                             line->name, d->usage, (*words)->nelts == 1 ? "is" : "are",
-                             (*words)->nelts, (*words)->nelts == 1 ? "" : "s");
+        error =
+            apr_psprintf(c->pool, "%s takes: %s (there %s %d word%s; quotes keep blanks together)",
+                         line->name, d->usage, (*words)->nelts == 1 ? "is" : "are", (*words)->nelts,
+                         (*words)->nelts == 1 ? "" : "s");
     }
     *directive = d;
     return error;
@@ -289,8 +289,7 @@ static const char *split_path(account_compiler_t *c, account_route_t *route, con
         if (strpbrk(segment, "{}%?#")
             && !(*segment == '{' && segment[length - 1] == '}' && length > 2
                  && strcspn(segment + 1, "{}%?#") == length - 2)) {
-            return apr_psprintf(c->pool,
-                                "\"%s\" in the path %s is neither plain text nor a {name}",
+            return apr_psprintf(c->pool, "\"%s\" in the path %s is neither plain text nor a {name}",
                                 segment, path);
         }
         APR_ARRAY_PUSH(route->segments, const char *) = segment;
@@ -332,8 +331,7 @@ static const char *check_unique(account_compiler_t *c, const account_route_t *ro
                                 other->line->number);
         }
         if (account_routes_overlap(other, route)) {
-            return apr_psprintf(c->pool,
-                                "the routes %s (line %d) and %s answer the same request",
+            return apr_psprintf(c->pool, "the routes %s (line %d) and %s answer the same request",
                                 other->name, other->line->number, route->name);
         }
     }
@@ -365,9 +363,9 @@ static const char *read_action(account_compiler_t *c, account_route_t *route,
                 APR_ARRAY_PUSH(names, const char *) = action->name;
             }
             APR_ARRAY_PUSH(names, const char *) = NULL;
-            return apr_psprintf(c->pool, "there is no action %s%s", WORD(words, 0),
-                                account_line_suggest(WORD(words, 0),
-                                                     (const char *const *)names->elts, c->pool));
+            return apr_psprintf(
+                c->pool, "there is no action %s%s", WORD(words, 0),
+                account_line_suggest(WORD(words, 0), (const char *const *)names->elts, c->pool));
         }
     }
     c->at = line;
@@ -382,7 +380,8 @@ static const char *check_constants(account_compiler_t *c, const account_route_dr
 
     for (i = 0; constants[i].name; i++) {
         if (constants[i].required && !draft->constants_set[i]) {
-            return apr_psprintf(c->pool, "the action %s needs an AccountSet %s, as in AccountSet %s %s",
+            return apr_psprintf(c->pool,
+                                "the action %s needs an AccountSet %s, as in AccountSet %s %s",
                                 draft->route->action->name, constants[i].name, constants[i].name,
                                 constants[i].values[0]);
         }
@@ -476,8 +475,8 @@ static const char *check_purposes(account_compiler_t *c)
 
         for (j = 0; route->action->constants[j].name; j++) {
             const account_constant_t *constant = &route->action->constants[j];
-            int found = strcmp(constant->name, "purpose") != 0
-                        || !account_route_supplies(route, "code");
+            int found =
+                strcmp(constant->name, "purpose") != 0 || !account_route_supplies(route, "code");
 
             for (k = 0; k < routes->nelts && !found; k++) {
                 found = issues(APR_ARRAY_IDX(routes, k, account_route_t *),
@@ -569,8 +568,7 @@ const char *account_contract_compile(const account_contract_t **contract,
     return error;
 }
 
-const account_route_t *account_contract_route(const account_contract_t *contract,
-                                              const char *name)
+const account_route_t *account_contract_route(const account_contract_t *contract, const char *name)
 {
     int i;
 

@@ -3,8 +3,8 @@
 
 #include "contract/contract.h"
 
-/* What the files that compile a contract share: compile.c, parameter.c, reply.c. Errors are texts for the
- * administrator; at is the line they are about. */
+/* What the files that compile a contract share: compile.c, parameter.c, reply.c. Errors are texts
+ * for the administrator; at is the line they are about. */
 
 /* AccountReply and AccountMessage lines as written, of a contract or of one route. */
 typedef struct account_sayings_t {

@@ -6,8 +6,8 @@
 #include "contract/template.h"
 
 /*
- * A contract, compiled: what a client may ask, which action answers, and how each outcome looks on the wire.
- * Made once at start, read by all threads, never changed.
+ * A contract, compiled: what a client may ask, which action answers, and how each outcome looks on
+ * the wire. Made once at start, read by all threads, never changed.
  */
 
 typedef struct account_compiled_reply_t {
@@ -33,7 +33,7 @@ typedef enum account_rule_e {
 typedef struct account_parameter_t {
     account_input_t input;
     int is_profile;
-    int position; /* among the action's inputs; -1 for a profile field */
+    int position;     /* among the action's inputs; -1 for a profile field */
     const char *name; /* on the wire */
     int base64;
     const account_map_t *map; /* backwards: a value on the wire to a key */
@@ -42,11 +42,12 @@ typedef struct account_parameter_t {
     const char *again;
     apr_size_t least;
     apr_size_t most;
-    const char *match; /* as written */
-    void *regex;       /* pcre2_code */
+    const char *match;          /* as written */
+    void *regex;                /* pcre2_code */
     apr_array_header_t *one_of; /* of const char *, or NULL */
     const char *is;
-    const struct account_parameter_t *first; /* the first line of this input: the refusals are its */
+    /* The first line of this input: it says whether the input is required. */
+    const struct account_parameter_t *first;
     account_compiled_reply_t *refusals[ACCOUNT_RULES]; /* NULL: that rule can't be broken */
     const account_line_t *line;
 } account_parameter_t;
@@ -77,18 +78,17 @@ typedef struct account_contract_t {
 } account_contract_t;
 
 /*
- * Compiles <AccountContract NAME> and what is in it, and checks that it is complete: every outcome of every
- * route has its reply, every refusal that is shown its text, and nothing is there that can't happen.
- * NULL, or a text for the administrator; *at is then the line it is about.
- * line must live as long as the contract.
+ * Compiles <AccountContract NAME> and what is in it, and checks that it is complete: every outcome
+ * of every route has its reply, every refusal that is shown its text, and nothing is there that
+ * can't happen. NULL, or a text for the administrator; *at is then the line it is about. line must
+ * live as long as the contract.
  */
 const char *account_contract_compile(const account_contract_t **contract,
                                      const account_line_t *line, const account_line_t **at,
                                      apr_pool_t *pool);
 
 /* The route of that name, NULL if there is none. */
-const account_route_t *account_contract_route(const account_contract_t *contract,
-                                              const char *name);
+const account_route_t *account_contract_route(const account_contract_t *contract, const char *name);
 
 /* Why a route can't be served by this version of the module, or NULL when it can. */
 const char *account_route_missing(const account_route_t *route, apr_pool_t *pool);

@@ -73,8 +73,8 @@ static void allow(account_match_t *match, const account_route_t *route, apr_pool
 
     for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         if (has_method(route, methods[i]) && !strstr(match->allow, methods[i])) {
-            match->allow = apr_pstrcat(pool, match->allow, *match->allow ? ", " : "", methods[i],
-                                       NULL);
+            match->allow =
+                apr_pstrcat(pool, match->allow, *match->allow ? ", " : "", methods[i], NULL);
         }
     }
 }
@@ -84,8 +84,8 @@ static void consider(account_match_t *match, const account_mount_t *mount,
 {
     const char *rest = below(mount, path);
     apr_array_header_t *pairs = match->pairs;
-    int found = rest && (mount->only ? !*rest || strcmp(rest, "/") == 0
-                                     : has_path(route, rest, pairs));
+    int found =
+        rest && (mount->only ? !*rest || strcmp(rest, "/") == 0 : has_path(route, rest, pairs));
 
     if (found && !match->route) {
         match->mount = mount;
@@ -200,8 +200,8 @@ static apr_status_t find_session(const account_exchange_t *x, account_call_t *ca
             }
             cookie = apr_array_push(cookies);
             cookie->name = name;
-            cookie->tokens = account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS,
-                                                     x->store->pool);
+            cookie->tokens =
+                account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS, x->store->pool);
         }
     }
     return account_session_resolve(x->store, cookies, &call->session, &call->account);
@@ -217,10 +217,8 @@ static void prepare_call(const account_exchange_t *x, account_call_t *call)
     call->settings = x->settings;
     call->gate = x->gate;
     call->constants = x->match->route->constants;
-    call->terms.idle =
-        contract->session_idle ? contract->session_idle : x->settings->session_idle;
-    call->terms.life =
-        contract->session_life ? contract->session_life : x->settings->session_life;
+    call->terms.idle = contract->session_idle ? contract->session_idle : x->settings->session_idle;
+    call->terms.life = contract->session_life ? contract->session_life : x->settings->session_life;
     call->terms.address = x->address;
     call->terms.agent = x->agent;
 }

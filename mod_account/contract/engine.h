@@ -52,8 +52,8 @@ typedef struct account_response_t {
     const char *body;
     apr_size_t length;
     account_answer_t answer;
-    apr_status_t failure; /* of the machine: why it is unavailable */
-    const char *refused;  /* the input that was invalid, for the log */
+    apr_status_t failure;             /* of the machine: why it is unavailable */
+    const char *refused;              /* the input that was invalid, for the log */
     const account_session_t *session; /* the caller's, as the request came in */
 } account_response_t;
 
@@ -63,8 +63,8 @@ typedef struct account_response_t {
 /* Answers. Never fails: a failing machine is the contract's unavailable reply. */
 void account_engine_answer(const account_exchange_t *exchange, account_response_t *response);
 
-/* One of the outcomes that come before the parameters: cross-site, bad-method, too-large, bad-type, unavailable,
- * bad-request. */
+/* One of the outcomes that come before the parameters: cross-site, bad-method, too-large, bad-type,
+ * unavailable, bad-request. */
 void account_engine_refuse(const account_exchange_t *exchange, account_outcome_e outcome,
                            account_response_t *response);
 

@@ -45,9 +45,9 @@ int account_judge_names(const account_route_t *route, const apr_array_header_t *
 static int matches(const account_parameter_t *p, const char *value)
 {
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(p->regex, NULL);
-    int rc = data ? pcre2_match(p->regex, (PCRE2_SPTR)value, PCRE2_ZERO_TERMINATED, 0, 0, data,
-                                NULL)
-                  : PCRE2_ERROR_NOMEMORY;
+    int rc = data
+                 ? pcre2_match(p->regex, (PCRE2_SPTR)value, PCRE2_ZERO_TERMINATED, 0, 0, data, NULL)
+                 : PCRE2_ERROR_NOMEMORY;
 
     pcre2_match_data_free(data);
     return rc >= 0;
@@ -150,8 +150,7 @@ static const char *convert(const account_parameter_t *p, const char *value, apr_
         value = account_text_base64(pool, value);
     }
     for (i = 0; value && p->map && i < p->map->entries->nelts; i++) {
-        const account_map_entry_t *entry =
-            &APR_ARRAY_IDX(p->map->entries, i, account_map_entry_t);
+        const account_map_entry_t *entry = &APR_ARRAY_IDX(p->map->entries, i, account_map_entry_t);
 
         if (strcmp(entry->text, value) == 0) {
             return strcmp(entry->key, "*") == 0 ? "" : entry->key;
@@ -166,7 +165,7 @@ static int looks_like_number(const char *value)
     return !value[strspn(value, "0123456789+- ")];
 }
 
-/* ACCOUNT_RULES: no rule is broken, and *value is normalised. An empty *value afterwards is absent. */
+/* ACCOUNT_RULES: no rule is broken, and *value is normalised; if empty, it is absent. */
 static account_rule_e judge_value(const account_parameter_t *p, const apr_array_header_t *pairs,
                                   const char **value, apr_pool_t *pool)
 {
@@ -206,8 +205,8 @@ static account_rule_e judge_value(const account_parameter_t *p, const apr_array_
 static void refuse(const account_parameter_t *p, account_rule_e rule, const char *sent,
                    account_judged_t *judged)
 {
-    int is_secret = p->input.type == ACCOUNT_TYPE_SECRET
-                    || p->input.type == ACCOUNT_TYPE_NEW_SECRET;
+    int is_secret =
+        p->input.type == ACCOUNT_TYPE_SECRET || p->input.type == ACCOUNT_TYPE_NEW_SECRET;
 
     judged->refusal = p->refusals[rule];
     judged->refused = p->input.name;

@@ -10,15 +10,15 @@ int account_judge_names(const account_route_t *route, const apr_array_header_t *
 
 /* What came of the parameters. */
 typedef struct account_judged_t {
-    const char **values;         /* by the action's inputs, normalised; NULL: absent */
-    apr_array_header_t *profile; /* of account_profile_field_t */
+    const char **values;                     /* by the action's inputs, normalised; NULL: absent */
+    apr_array_header_t *profile;             /* of account_profile_field_t */
     const account_compiled_reply_t *refusal; /* of the first rule that is broken; NULL: none */
     const char *refused;                     /* the input it is about */
     const char *value;                       /* its value as sent, "" for a secret */
 } account_judged_t;
 
-/* Judges and normalises the parameters in the order of the route's lines, up to the first that breaks
- * a rule. Everything in judged lives in pool. */
+/* Judges and normalises the parameters in the order of the route's lines, up to the first that
+ * breaks a rule. Everything in judged lives in pool. */
 void account_judge(const account_route_t *route, const apr_array_header_t *pairs,
                    account_judged_t *judged, apr_pool_t *pool);
 

@@ -76,14 +76,15 @@ const char *account_line_duration(const char *word, apr_int64_t *milliseconds, a
 
     if (number > 0 && end[0] && !end[1]) {
         for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-            if (units[i].unit == *end && number <= APR_INT64_C(3153600000000) / units[i].milliseconds) {
+            if (units[i].unit == *end
+                && number <= APR_INT64_C(3153600000000) / units[i].milliseconds) {
                 *milliseconds = number * units[i].milliseconds;
                 return NULL;
             }
         }
     }
-    return apr_psprintf(pool, "\"%s\" is no duration: a whole number above 0 and s, m, h or d, as in 30m",
-                        word);
+    return apr_psprintf(
+        pool, "\"%s\" is no duration: a whole number above 0 and s, m, h or d, as in 30m", word);
 }
 
 /* Levenshtein's distance, given up beyond 40 characters. */
@@ -113,8 +114,7 @@ static int distance(const char *a, const char *b)
     return rows[length_a % 2][length_b];
 }
 
-const char *account_line_suggest(const char *word, const char *const *candidates,
-                                 apr_pool_t *pool)
+const char *account_line_suggest(const char *word, const char *const *candidates, apr_pool_t *pool)
 {
     const char *nearest = NULL;
     int least = 1 + (int)strlen(word) / 3;

@@ -14,8 +14,7 @@ const char *account_origin_of(const char *url, apr_pool_t *pool)
         || (strcasecmp(uri.scheme, "http") != 0 && strcasecmp(uri.scheme, "https") != 0)) {
         return NULL;
     }
-    origin = !uri.port_str || !*uri.port_str
-                     || uri.port == apr_uri_port_of_scheme(uri.scheme)
+    origin = !uri.port_str || !*uri.port_str || uri.port == apr_uri_port_of_scheme(uri.scheme)
                  ? apr_pstrcat(pool, uri.scheme, "://", uri.hostname, NULL)
                  : apr_psprintf(pool, "%s://%s:%d", uri.scheme, uri.hostname, uri.port);
     for (c = origin; *c; c++) {
@@ -45,8 +44,7 @@ static int is(const char *header, const char *value)
 /* Not a script's fetch: the browser goes to the address, or loads it as a part of a page. */
 static int is_navigation(const account_browser_t *browser)
 {
-    return is(browser->sec_fetch_mode, "navigate")
-           || is(browser->sec_fetch_mode, "nested-navigate")
+    return is(browser->sec_fetch_mode, "navigate") || is(browser->sec_fetch_mode, "nested-navigate")
            || (browser->sec_fetch_dest && *browser->sec_fetch_dest
                && !is(browser->sec_fetch_dest, "empty"));
 }
@@ -61,10 +59,11 @@ int account_origin_allows(const account_browser_t *browser, const account_site_t
         return 0;
     }
     if (is_navigation(browser)) {
-        int typed = is(browser->sec_fetch_mode, "navigate")
-                    && is(browser->sec_fetch_dest ? browser->sec_fetch_dest : "document", "document");
+        int typed =
+            is(browser->sec_fetch_mode, "navigate")
+            && is(browser->sec_fetch_dest ? browser->sec_fetch_dest : "document", "document");
 
-        /* a form of this site posts; all else that a browser merely opens or embeds changes nothing */
+        /* a form of this site posts; what else a browser merely opens or embeds changes nothing */
         if (!typed || (strcmp(browser->method, "POST") != 0 && !site->allow_navigation)) {
             return 0;
         }

@@ -41,8 +41,10 @@ static const char *parse_length(account_compiler_t *c, account_parameter_t *p, c
 
     if (!dash || dash != value + digits || strspn(dash + 1, "0123456789") != strlen(dash + 1)
         || strlen(value) < 2 || strlen(value) > 11) {
-        return apr_psprintf(c->pool, "length=%s is no range: write length=MIN-MAX, length=MIN- or "
-                                     "length=-MAX", value);
+        return apr_psprintf(c->pool,
+                            "length=%s is no range: write length=MIN-MAX, length=MIN- or "
+                            "length=-MAX",
+                            value);
     }
     p->least = apr_atoi64(value);
     if (dash[1]) {
@@ -80,8 +82,7 @@ static const char *parse_is(account_compiler_t *c, account_parameter_t *p, const
                         account_line_suggest(value, forms, c->pool));
 }
 
-static const char *parse_constraint(account_compiler_t *c, account_parameter_t *p,
-                                    const char *word)
+static const char *parse_constraint(account_compiler_t *c, account_parameter_t *p, const char *word)
 {
     static const char *const names[] = {"required", "again", "length", "match",
                                         "one-of",   "is",    NULL};
@@ -117,8 +118,7 @@ static const char *parse_constraint(account_compiler_t *c, account_parameter_t *
                         word, account_line_suggest(name, names, c->pool));
 }
 
-static const char *parse_converters(account_compiler_t *c, account_parameter_t *p,
-                                    const char *word)
+static const char *parse_converters(account_compiler_t *c, account_parameter_t *p, const char *word)
 {
     char *state, *copy = apr_pstrdup(c->pool, word);
     const char *converter;
@@ -134,8 +134,10 @@ static const char *parse_converters(account_compiler_t *c, account_parameter_t *
         }
         p->map = apr_hash_get(c->maps, converter, APR_HASH_KEY_STRING);
         if (!p->map) {
-            return apr_psprintf(c->pool, "there is no converter %s: base64 or the name of an "
-                                         "AccountMap", converter);
+            return apr_psprintf(c->pool,
+                                "there is no converter %s: base64 or the name of an "
+                                "AccountMap",
+                                converter);
         }
     }
     return NULL;
@@ -161,9 +163,8 @@ static const char *unknown_input(account_compiler_t *c, const account_action_t *
         APR_ARRAY_PUSH(names, const char *) = input->name;
     }
     APR_ARRAY_PUSH(names, const char *) = NULL;
-    return apr_psprintf(
-        c->pool, "the action %s has no input %s%s", action->name, name,
-        account_line_suggest(name, (const char *const *)names->elts, c->pool));
+    return apr_psprintf(c->pool, "the action %s has no input %s%s", action->name, name,
+                        account_line_suggest(name, (const char *const *)names->elts, c->pool));
 }
 
 const char *account_compile_parameter(account_compiler_t *c, account_route_t *route,
@@ -198,8 +199,9 @@ const char *account_compile_parameter(account_compiler_t *c, account_route_t *ro
         if (strcmp(earlier->input.name, p->input.name) == 0) {
             p->first = earlier;
             if (!error && strcmp(earlier->name, p->name) == 0) {
-                error = apr_psprintf(c->pool, "AccountParam %s %s stands twice, here and at line %d",
-                                     p->input.name, p->name, earlier->line->number);
+                error =
+                    apr_psprintf(c->pool, "AccountParam %s %s stands twice, here and at line %d",
+                                 p->input.name, p->name, earlier->line->number);
             }
         }
     }
@@ -317,8 +319,8 @@ const char *account_compile_inputs(account_compiler_t *c, account_route_draft_t 
         if (p->again) {
             read_name(route, p->again);
         }
-        route->takes_secrets |= p->input.type == ACCOUNT_TYPE_SECRET
-                                || p->input.type == ACCOUNT_TYPE_NEW_SECRET;
+        route->takes_secrets |=
+            p->input.type == ACCOUNT_TYPE_SECRET || p->input.type == ACCOUNT_TYPE_NEW_SECRET;
     }
     for (i = 0; i < route->segments->nelts && !error; i++) {
         const char *segment = WORD(route->segments, i);

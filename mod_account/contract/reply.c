@@ -60,7 +60,8 @@ static const char *less_specific(const char *name, apr_pool_t *pool)
     return dot ? apr_pstrmemdup(pool, name, dot - name) : NULL;
 }
 
-/* What is said for the outcome: the most specific name first, for each the route before the contract. */
+/* What is said for the outcome: the most specific name first, for each the route before the
+ * contract. */
 static const account_saying_t *find_saying(apr_hash_t *of_route, apr_hash_t *of_contract,
                                            const char *name, apr_pool_t *pool)
 {
@@ -105,12 +106,9 @@ static const char *compile_possible(account_compiler_t *c, account_route_draft_t
         find_saying(own->replies, shared->replies, possible->name, c->pool);
     const account_saying_t *message =
         find_saying(own->messages, shared->messages, possible->name, c->pool);
-    account_scope_t scope = {c->shapes,
-                             c->maps,
-                             possible->name,
-                             message ? message->text : outcome->message,
-                             possible->carries,
-                             0};
+    account_scope_t scope = {c->shapes,         c->maps,
+                             possible->name,    message ? message->text : outcome->message,
+                             possible->carries, 0};
     account_compiled_reply_t *compiled = apr_palloc(c->pool, sizeof(*compiled));
     int by_star = !reply;
     const char *error;
@@ -191,8 +189,7 @@ static const char *compile_engine_outcomes(account_compiler_t *c, account_route_
 
     for (outcome = ACCOUNT_INVALID + 1; outcome < ACCOUNT_OUTCOMES && !error; outcome++) {
         possible_t possible = {account_outcomes[outcome].name, outcome, 0,
-                               account_outcomes[outcome].carries,
-                               &draft->route->replies[outcome]};
+                               account_outcomes[outcome].carries, &draft->route->replies[outcome]};
 
         if ((outcome != ACCOUNT_NOT_LOGGED_IN || action->needs_session)
             && (outcome != ACCOUNT_CROSS_SITE || action->changes)) {
@@ -214,7 +211,8 @@ static const char *compile_refusals(account_compiler_t *c, account_route_draft_t
                                &parameter->refusals[rule]};
 
         if (name) {
-            possible.name = apr_pstrcat(c->pool, "invalid.", parameter->input.name, ".", name, NULL);
+            possible.name =
+                apr_pstrcat(c->pool, "invalid.", parameter->input.name, ".", name, NULL);
             error = compile_possible(c, draft, &possible);
         }
     }
@@ -230,8 +228,8 @@ const char *account_compile_outcomes(account_compiler_t *c, account_route_draft_
         error = compile_engine_outcomes(c, draft);
     }
     for (i = 0; i < draft->route->parameters->nelts && !error; i++) {
-        error = compile_refusals(
-            c, draft, APR_ARRAY_IDX(draft->route->parameters, i, account_parameter_t *));
+        error = compile_refusals(c, draft,
+                                 APR_ARRAY_IDX(draft->route->parameters, i, account_parameter_t *));
     }
     if (!error) {
         error = account_compile_unused(
@@ -268,9 +266,8 @@ static const char *first_unused(account_compiler_t *c, apr_hash_t *hash, const c
              outcome++) {
         }
         return apr_psprintf(c->pool, "the outcome %s can't happen %s%s", name, where,
-                            outcome == ACCOUNT_OUTCOMES
-                                ? account_line_suggest(name, names, c->pool)
-                                : "");
+                            outcome == ACCOUNT_OUTCOMES ? account_line_suggest(name, names, c->pool)
+                                                        : "");
     }
     return NULL;
 }

@@ -132,7 +132,8 @@ int account_request_json(apr_array_header_t *pairs, const char *text, apr_size_t
         json_decref(object);
         return 0;
     }
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         if (well && !json_is_null(value)) {
             well = add(pairs, apr_pstrdup(pairs->pool, key), value_of(value, pairs->pool));
         }
@@ -151,10 +152,10 @@ account_body_e account_request_type(const char *content_type, apr_pool_t *pool)
     }
     copy = apr_pstrdup(pool, content_type);
     part = apr_strtok(copy, "; \t", &state);
-    type = !part                                                              ? ACCOUNT_BODY_OTHER
-           : strcasecmp(part, "application/x-www-form-urlencoded") == 0       ? ACCOUNT_BODY_FORM
-           : strcasecmp(part, "application/json") == 0                        ? ACCOUNT_BODY_JSON
-                                                                              : ACCOUNT_BODY_OTHER;
+    type = !part                                                        ? ACCOUNT_BODY_OTHER
+           : strcasecmp(part, "application/x-www-form-urlencoded") == 0 ? ACCOUNT_BODY_FORM
+           : strcasecmp(part, "application/json") == 0                  ? ACCOUNT_BODY_JSON
+                                                                        : ACCOUNT_BODY_OTHER;
     while ((part = apr_strtok(NULL, "; \t", &state)) != NULL) {
         if (strncasecmp(part, "charset=", 8) == 0 && strcasecmp(part + 8, "utf-8") != 0
             && strcasecmp(part + 8, "\"utf-8\"") != 0 && strcasecmp(part + 8, "utf8") != 0) {

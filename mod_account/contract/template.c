@@ -80,8 +80,9 @@ const char *account_template_check_text(const char *text, apr_pool_t *pool)
     if (!account_text_is_valid(text, strlen(text))) {
         return "the text is not valid UTF-8";
     }
-    return left ? apr_psprintf(pool, "%.40s was not replaced: there is no Define of that name", left)
-                : NULL;
+    return left
+               ? apr_psprintf(pool, "%.40s was not replaced: there is no Define of that name", left)
+               : NULL;
 }
 
 /* The closing brace of the slot whose text begins at start, NULL if there is none. */
@@ -98,8 +99,8 @@ static const char *slot_end(const char *start)
     return NULL;
 }
 
-/* Replaces each slot outside of strings by a string that carries its number, so that what is left is
- * JSON. */
+/* Replaces each slot outside of strings by a string that carries its number, so that what is left
+ * is JSON. */
 static const char *mark_bare_slots(compiler_t *c, const char *text, const char **marked)
 {
     account_buffer_t buffer;
@@ -215,11 +216,11 @@ static const char *parse_filter(compiler_t *c, const char *text, filter_t *filte
     }
     filter->type = FILTER_MAP;
     filter->map = apr_hash_get(c->scope->maps, name, APR_HASH_KEY_STRING);
-    return filter->map ? NULL
-                       : apr_psprintf(c->pool, "there is no filter, map or shape %s%s", name,
-                                      account_line_suggest(
-                                          name, hash_names(c->scope->maps, built_in, c->pool),
-                                          c->pool));
+    return filter->map
+               ? NULL
+               : apr_psprintf(c->pool, "there is no filter, map or shape %s%s", name,
+                              account_line_suggest(
+                                  name, hash_names(c->scope->maps, built_in, c->pool), c->pool));
 }
 
 /* %{outcome}, alone or through one map: known now, so it becomes a literal. */
@@ -301,18 +302,17 @@ static const char *unknown_name(compiler_t *c, const char *name)
         APR_ARRAY_PUSH(names, const char *) = field->name;
     }
     for (profile = account_profile_inputs; profile->name; profile++) {
-        APR_ARRAY_PUSH(names, const char *) =
-            apr_pstrcat(c->pool, "account.", profile->name, NULL);
+        APR_ARRAY_PUSH(names, const char *) = apr_pstrcat(c->pool, "account.", profile->name, NULL);
     }
     APR_ARRAY_PUSH(names, const char *) = "message";
     APR_ARRAY_PUSH(names, const char *) = "outcome";
     APR_ARRAY_PUSH(names, const char *) = "mount";
     APR_ARRAY_PUSH(names, const char *) = NULL;
-    return apr_psprintf(
-        c->pool, "there is no value %%{%s}%s", name,
-        account_line_suggest(
-            name, hash_names(c->scope->shapes, (const char *const *)names->elts, c->pool),
-            c->pool));
+    return apr_psprintf(c->pool, "there is no value %%{%s}%s", name,
+                        account_line_suggest(
+                            name,
+                            hash_names(c->scope->shapes, (const char *const *)names->elts, c->pool),
+                            c->pool));
 }
 
 static const char *check_carried(compiler_t *c, const account_field_t *field, const char *name)
@@ -339,14 +339,14 @@ static const char *split_slot(compiler_t *c, const char *slot, const char **name
         /* what follows or= is JSON to the end of the slot, bars included */
         bar = strncmp(text, "or=", 3) == 0 ? NULL : strchr(text, '|');
         text = bar ? apr_pstrmemdup(c->pool, text, bar - text) : text;
-        /* A shape as a filter applies to each item of a list: checked here, rendered by the list. */
+        /* A shape as a filter applies to each item of a list: here it is only checked. */
         if (apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING)) {
             compiler_t item = *c;
 
             item.pieces = apr_array_make(c->pool, 8, sizeof(piece_t));
             account_buffer_init(&item.literal, 64, c->pool);
-            error = emit_shape(&item, text,
-                               apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING));
+            error =
+                emit_shape(&item, text, apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING));
             continue;
         }
         error = parse_filter(c, text, apr_array_push(*filters));
@@ -434,7 +434,8 @@ static const char *emit_node(compiler_t *c, json_t *node)
     switch (json_typeof(node)) {
     case JSON_OBJECT:
         account_buffer_add_text(&c->literal, "{");
-        json_object_foreach(node, key, value) {
+        json_object_foreach(node, key, value)
+        {
             if (error) {
                 break;
             }
@@ -452,7 +453,8 @@ static const char *emit_node(compiler_t *c, json_t *node)
         return error;
     case JSON_ARRAY:
         account_buffer_add_text(&c->literal, "[");
-        json_array_foreach(node, i, value) {
+        json_array_foreach(node, i, value)
+        {
             account_buffer_add_text(&c->literal, separator);
             error = error ? error : emit_node(c, value);
             separator = ",";
@@ -501,8 +503,11 @@ const char *account_template_compile(const account_template_t **compiled, const 
                                      const account_scope_t *scope, apr_pool_t *pool)
 {
     account_template_t *template = apr_palloc(pool, sizeof(*template));
-    compiler_t c = {scope, apr_array_make(pool, 8, sizeof(piece_t)),
-                    apr_array_make(pool, 8, sizeof(const char *)), {0}, pool};
+    compiler_t c = {scope,
+                    apr_array_make(pool, 8, sizeof(piece_t)),
+                    apr_array_make(pool, 8, sizeof(const char *)),
+                    {0},
+                    pool};
     const char *error = account_template_check_text(json, pool);
 
     account_buffer_init(&c.literal, strlen(json), pool);
@@ -585,9 +590,9 @@ static void render_value(const filtered_t *f, int in_string, account_buffer_t *b
     }
 }
 
-apr_status_t account_template_render(const account_template_t *compiled,
-                                     const account_call_t *call, const account_answer_t *answer,
-                                     const char *mount, account_buffer_t *buffer)
+apr_status_t account_template_render(const account_template_t *compiled, const account_call_t *call,
+                                     const account_answer_t *answer, const char *mount,
+                                     account_buffer_t *buffer)
 {
     const piece_t *pieces = (const piece_t *)compiled->pieces->elts;
     int i, j;

@@ -7,9 +7,9 @@
 #include "contract/buffer.h"
 
 /*
- * A reply's body, compiled at start: literal bytes and slots. %{…} without quotes is a value with its own
- * JSON type, %{…} inside a string is text. Substitution works on the parsed tree, so no value
- * can break out of its place.
+ * A reply's body, compiled at start: literal bytes and slots. %{…} without quotes is a value with
+ * its own JSON type, %{…} inside a string is text. Substitution works on the parsed tree, so no
+ * value can break out of its place.
  */
 typedef struct account_template_t account_template_t;
 
@@ -31,8 +31,8 @@ const account_map_entry_t *account_map_find(const account_map_t *map, const char
 
 /* What the names in a template mean where it is used. */
 typedef struct account_scope_t {
-    apr_hash_t *shapes; /* name to its JSON text */
-    apr_hash_t *maps;   /* name to account_map_t */
+    apr_hash_t *shapes;  /* name to its JSON text */
+    apr_hash_t *maps;    /* name to account_map_t */
     const char *outcome; /* dotted; NULL: only the syntax is checked (a shape by itself) */
     const char *message; /* the outcome's AccountMessage; NULL: it has none */
     int carries;         /* ACCOUNT_CARRIES_* of the outcome */
@@ -43,13 +43,14 @@ typedef struct account_scope_t {
 const char *account_template_compile(const account_template_t **compiled, const char *json,
                                      const account_scope_t *scope, apr_pool_t *pool);
 
-/* NULL, or what is wrong with a text as such: a ${…} that was not replaced, bytes that are no UTF-8. */
+/* NULL, or what is wrong with a text as such: a ${…} that was not replaced, bytes that are no
+ * UTF-8. */
 const char *account_template_check_text(const char *text, apr_pool_t *pool);
 
-/* Fills the slots. mount: the path under which the contract is mounted. A status other than APR_SUCCESS
- * means that a value could not be had; the buffer is then worth nothing. */
-apr_status_t account_template_render(const account_template_t *compiled,
-                                     const account_call_t *call, const account_answer_t *answer,
-                                     const char *mount, account_buffer_t *buffer);
+/* Fills the slots. mount: the path under which the contract is mounted. A status other than
+ * APR_SUCCESS means that a value could not be had; the buffer is then worth nothing. */
+apr_status_t account_template_render(const account_template_t *compiled, const account_call_t *call,
+                                     const account_answer_t *answer, const char *mount,
+                                     account_buffer_t *buffer);
 
 #endif

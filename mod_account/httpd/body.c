@@ -5,7 +5,8 @@
 #include "contract/buffer.h"
 #include "httpd/glue.h"
 
-/* Adds what a brigade holds. OK, HTTP_REQUEST_ENTITY_TOO_LARGE, or HTTP_BAD_REQUEST; *end: the body is over. */
+/* Adds what a brigade holds. OK, HTTP_REQUEST_ENTITY_TOO_LARGE, or HTTP_BAD_REQUEST; *end: the body
+ * is over. */
 static int add_brigade(account_buffer_t *buffer, apr_bucket_brigade *brigade, apr_int64_t limit,
                        int *end)
 {

@@ -128,8 +128,8 @@ static const char *set_database(cmd_parms *cmd, void *directory, const char *dri
 
     (void)directory;
     if (dialect < 0) {
-        return apr_psprintf(cmd->pool, "AccountDatabase: there is no driver %s, use mysql or sqlite3",
-                            driver);
+        return apr_psprintf(cmd->pool,
+                            "AccountDatabase: there is no driver %s, use mysql or sqlite3", driver);
     }
     apr_dbd_init(cmd->pool);
     if (apr_dbd_get_driver(cmd->pool, driver, &found) != APR_SUCCESS) {
@@ -218,8 +218,10 @@ static const char *set_public_url(cmd_parms *cmd, void *directory, const char *u
 
     (void)directory;
     if (!origin) {
-        return apr_psprintf(cmd->pool, "AccountPublicURL: \"%s\" is no address: write it as "
-                                       "https://shop.example", url);
+        return apr_psprintf(cmd->pool,
+                            "AccountPublicURL: \"%s\" is no address: write it as "
+                            "https://shop.example",
+                            url);
     }
     account_server_of(cmd->server)->public_origin = origin;
     return NULL;
@@ -283,8 +285,7 @@ static const char *set_query_secrets(cmd_parms *cmd, void *directory, int on)
 }
 
 #define MISPLACED(name)                                                                            \
-    AP_INIT_RAW_ARGS(name, account_misplaced_directive, NULL, OR_ALL,                             \
-                     "inside <AccountContract>")
+    AP_INIT_RAW_ARGS(name, account_misplaced_directive, NULL, OR_ALL, "inside <AccountContract>")
 
 const command_rec account_commands[] = {
     AP_INIT_TAKE1("AccountSecretFile", set_secret_file, NULL, RSRC_CONF,

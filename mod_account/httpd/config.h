@@ -27,8 +27,8 @@ typedef struct account_shared_t {
     const char *writer_file;
 } account_shared_t;
 
-/* One server or virtual host. NULL, 0 and -1 are "not set" until account_startup_check() has filled in what
- * is left. */
+/* One server or virtual host. NULL, 0 and -1 are "not set" until account_startup_check() has filled
+ * in what is left. */
 typedef struct account_server_t {
     account_shared_t *shared;
     account_keys_t *keys;
@@ -46,7 +46,8 @@ typedef struct account_server_t {
     int allow_navigation;
     int trust_same_site;
     int cookie_remove;
-    apr_array_header_t *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
+    apr_array_header_t
+        *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
     /* made by account_startup_check() */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
     account_settings_t settings;
@@ -72,8 +73,7 @@ account_directory_t *account_directory_of(const request_rec *r);
 
 /* containers.c: <AccountContract> and AccountMount. */
 const char *account_contract_directive(cmd_parms *cmd, void *directory, const char *args);
-const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc,
-                                    char *const argv[]);
+const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, char *const argv[]);
 /* For directives that belong inside a contract: says so. */
 const char *account_misplaced_directive(cmd_parms *cmd, void *directory, const char *args);
 

@@ -125,7 +125,7 @@ static place_e place_of(const cmd_parms *cmd)
         return IN_DIRECTORY; /* without a parent it is .htaccess */
     }
     return strcasecmp(parent->directive, "<Location") == 0 && *cmd->path == '/' ? IN_LOCATION
-                                                                               : ELSEWHERE;
+                                                                                : ELSEWHERE;
 }
 
 static const char *without_slash(const char *path, apr_pool_t *pool)
@@ -138,8 +138,8 @@ static const char *without_slash(const char *path, apr_pool_t *pool)
     return apr_pstrmemdup(pool, path, length);
 }
 
-static const char *add_mount(cmd_parms *cmd, account_directory_t *directory,
-                             account_mount_t *mount, place_e place)
+static const char *add_mount(cmd_parms *cmd, account_directory_t *directory, account_mount_t *mount,
+                             place_e place)
 {
     apr_array_header_t **mounts = &account_server_of(cmd->server)->mounts;
 
@@ -147,9 +147,9 @@ static const char *add_mount(cmd_parms *cmd, account_directory_t *directory,
         apr_size_t length = strlen(cmd->path);
 
         mounts = &directory->mounts;
-        directory->directory =
-            length && cmd->path[length - 1] == '/' ? cmd->path
-                                                   : apr_pstrcat(cmd->pool, cmd->path, "/", NULL);
+        directory->directory = length && cmd->path[length - 1] == '/'
+                                   ? cmd->path
+                                   : apr_pstrcat(cmd->pool, cmd->path, "/", NULL);
         mount->path = "";
         if (!*mounts) {
             *mounts = apr_array_make(cmd->pool, 1, sizeof(account_mount_t *));
@@ -193,8 +193,8 @@ const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, c
         if (!mount->only) {
             return apr_psprintf(
                 cmd->pool, "the contract %s has no route %s%s", contract, argv[words + 1],
-                account_line_suggest(argv[words + 1],
-                                     names_of_routes(mount->contract, cmd->pool), cmd->pool));
+                account_line_suggest(argv[words + 1], names_of_routes(mount->contract, cmd->pool),
+                                     cmd->pool));
         }
     }
     return add_mount(cmd, directory, mount, place);

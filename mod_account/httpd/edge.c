@@ -22,8 +22,8 @@ static void add_host(apr_array_header_t *origins, request_rec *r, const char *ho
     }
 }
 
-/* Without AccountPublicURL: the names that the server is configured to have and the address that the
- * connection came to. Not the Host header, which the client writes. */
+/* Without AccountPublicURL: the names that the server is configured to have and the address that
+ * the connection came to. Not the Host header, which the client writes. */
 static void add_configured_hosts(apr_array_header_t *origins, request_rec *r)
 {
     const apr_array_header_t *names = r->server->names;

@@ -7,10 +7,10 @@ extern module AP_MODULE_DECLARE_DATA account_module;
 
 /* What mod_account keeps of a request: one for each request_rec that it meets. */
 typedef struct account_request_t {
-    /* As the client sent them, where they were taken out of r->args and r->headers_in; else NULL. */
+    /* As the client sent them, where they were taken out of r->args and r->headers_in. */
     const char *query;
     const char *cookies;
-    int matched;       /* match is one of the server's mounts */
+    int matched; /* match is one of the server's mounts */
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
@@ -29,8 +29,8 @@ void account_handler_register_hooks(apr_pool_t *pool);
 void account_secrecy_register_hooks(apr_pool_t *pool);
 
 /*
- * body.c: reads the request's body, at most limit bytes. OK, or the HTTP status of what is wrong: 413 too
- * large, 408 too slow, 400 broken off. *bytes is NUL-terminated, in r->pool.
+ * body.c: reads the request's body, at most limit bytes. OK, or the HTTP status of what is wrong:
+ * 413 too large, 408 too slow, 400 broken off. *bytes is NUL-terminated, in r->pool.
  */
 int account_body_read(request_rec *r, apr_int64_t limit, const char **bytes, apr_size_t *length);
 

@@ -103,8 +103,8 @@ static account_outcome_e refuse_early(request_rec *r, const account_server_t *se
 {
     const account_route_t *route = x->match->route;
     const char *length = apr_table_get(r->headers_in, "Content-Length");
-    int has_body = (length && strcmp(length, "0") != 0)
-                   || apr_table_get(r->headers_in, "Transfer-Encoding");
+    int has_body =
+        (length && strcmp(length, "0") != 0) || apr_table_get(r->headers_in, "Transfer-Encoding");
 
     if (route->action->changes && !account_edge_allows(r, server)) {
         return ACCOUNT_CROSS_SITE;
@@ -121,7 +121,8 @@ static account_outcome_e refuse_early(request_rec *r, const account_server_t *se
                : ACCOUNT_OK;
 }
 
-/* Secrets in the address of a mount that the server did not know in time: httpd has them in its logs. */
+/* Secrets in the address of a mount that the server did not know in time: httpd has them in its
+ * logs. */
 static account_outcome_e refuse_query_secrets(request_rec *r, account_exchange_t *x,
                                               account_request_t *request)
 {
@@ -217,7 +218,7 @@ static int handler(request_rec *r)
 
 void account_handler_register_hooks(apr_pool_t *pool)
 {
-    /* A rewritten address may be ours; what is ours is not the application's behind "ProxyPass /". */
+    /* A rewritten address may be ours; what is ours does not go to "ProxyPass /". */
     static const char *const after[] = {"mod_rewrite.c", NULL};
     static const char *const before[] = {"mod_proxy.c", NULL};
 

@@ -19,8 +19,8 @@ static void set_cookie(request_rec *r, const account_server_t *server, const cha
 
 /* One Set-Cookie for each name, the contract's first: the new session, and the end of what else the
  * request carried. */
-static void set_cookies(request_rec *r, const account_server_t *server,
-                        const account_exchange_t *x, const account_answer_t *answer)
+static void set_cookies(request_rec *r, const account_server_t *server, const account_exchange_t *x,
+                        const account_answer_t *answer)
 {
     const char *own = x->match->mount->contract->cookie;
     const char *sent = x->cookies ? x->cookies : "";
@@ -56,8 +56,7 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
 
         ap_log_rerror(APLOG_MARK, known ? APLOG_INFO : APLOG_ERR, known ? 0 : response->failure, r,
                       ACLOGNO(00220) "%s %s: unavailable%s", match->mount->contract->name,
-                      match->route->name,
-                      response->failure == ACCOUNT_EBUSY ? ", too busy" : "");
+                      match->route->name, response->failure == ACCOUNT_EBUSY ? ", too busy" : "");
         return;
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, ACLOGNO(00221) "%s %s: %s%s%s",

@@ -7,10 +7,10 @@
 
 /*
  * Some contracts take passwords by GET. Everything that httpd writes about a request (access log,
- * server-status, forensic log) comes from a handful of members of request_rec; these hooks take the secrets'
- * carriers out of them: the query of our routes, before anybody else where the path tells them and
- * before the access log for the rest, and the session cookies. At LogLevel trace5 and beyond httpd itself prints the request line
- * before any module is asked.
+ * server-status, forensic log) comes from a handful of members of request_rec; these hooks take the
+ * secrets' carriers out of them: the query of our routes, before anybody else where the path tells
+ * them and before the access log for the rest, and the session cookies. At LogLevel trace5 and
+ * beyond httpd itself prints the request line before any module is asked.
  */
 
 /* text without what follows its question mark, up to the blank before HTTP/1.1. */
@@ -72,8 +72,8 @@ static const char *without_cookies(const char *header, const apr_array_header_t 
     return left;
 }
 
-/* Session tokens go no further than this module: not into a log of all headers, not to a script or an
- * application behind, which could keep them. */
+/* Session tokens go no further than this module: not into a log of all headers, not to a script or
+ * an application behind, which could keep them. */
 static void take_out_cookies(request_rec *r, const account_server_t *server,
                              account_request_t *request)
 {
@@ -110,8 +110,8 @@ static int post_read_request(request_rec *r)
     return DECLINED;
 }
 
-/* A line that is too long, a bad Host and the like are logged without having passed the hook above; and
- * rewritten or per-directory mounts were not known to it. */
+/* A line that is too long, a bad Host and the like are logged without having passed the hook above;
+ * and rewritten or per-directory mounts were not known to it. */
 static int log_transaction(request_rec *r)
 {
     const account_shared_t *shared = account_server_of(r->server)->shared;
@@ -120,8 +120,7 @@ static int log_transaction(request_rec *r)
 
     for (any = r; any && !secret; any = any->next) {
         const account_request_t *request =
-            any->request_config ? ap_get_module_config(any->request_config, &account_module)
-                                : NULL;
+            any->request_config ? ap_get_module_config(any->request_config, &account_module) : NULL;
 
         secret = request ? request->matched : shared->backends->nelts > 0;
     }

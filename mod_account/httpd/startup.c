@@ -85,21 +85,19 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
     config->allow_navigation = config->allow_navigation == 1;
     config->trust_same_site = config->trust_same_site == 1;
     config->cookie_remove = config->cookie_remove != 0;
-    config->settings.cost =
-        config->cost_is_set ? config->cost : account_password_default_cost;
+    config->settings.cost = config->cost_is_set ? config->cost : account_password_default_cost;
     config->settings.session_idle = config->session_idle;
     config->settings.session_life = config->session_life;
     config->settings.default_role = "normal_user";
     if (mount && (!config->driver || !config->keys)) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
-                     ACLOGNO(00200) "Syntax error on line %d of %s: AccountMount needs %s: %s",
-                     mount->line, mount->file,
-                     config->driver ? "AccountSecretFile" : "AccountDatabase",
-                     config->driver
-                         ? "AccountSecretFile /etc/apache2/account.key, made with: (umask 077; "
-                           "openssl rand -base64 32 > /etc/apache2/account.key)"
-                         : "AccountDatabase sqlite3 /var/lib/account/account.db, or mysql "
-                           "\"host=… user=… pass=… dbname=…\"");
+        ap_log_error(
+            APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+            ACLOGNO(00200) "Syntax error on line %d of %s: AccountMount needs %s: %s", mount->line,
+            mount->file, config->driver ? "AccountSecretFile" : "AccountDatabase",
+            config->driver ? "AccountSecretFile /etc/apache2/account.key, made with: (umask 077; "
+                             "openssl rand -base64 32 > /etc/apache2/account.key)"
+                           : "AccountDatabase sqlite3 /var/lib/account/account.db, or mysql "
+                             "\"host=… user=… pass=… dbname=…\"");
         return 0;
     }
     if (config->driver && config->keys) {
@@ -156,20 +154,20 @@ static int check_overlap(const account_mount_t *a, const account_mount_t *b, ser
             if ((a->only && (a->only != x || b->only != y)) || !account_routes_overlap(x, y)) {
                 continue;
             }
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
-                         ACLOGNO(00201) "Syntax error on line %d of %s: AccountMount %s %s and the "
-                         "one on line %d of %s answer the same request: route %s, route %s",
-                         a->line, a->file, *a->path ? a->path : "/", a->contract->name, b->line,
-                         b->file, x->name, y->name);
+            ap_log_error(
+                APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+                ACLOGNO(00201) "Syntax error on line %d of %s: AccountMount %s %s and the "
+                               "one on line %d of %s answer the same request: route %s, route %s",
+                a->line, a->file, *a->path ? a->path : "/", a->contract->name, b->line, b->file,
+                x->name, y->name);
             return 0;
         }
     }
     return 1;
 }
 
-/* 2.4 has no other place for checks that need the whole configuration and that configtest runs too. */
-static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                        server_rec *servers)
+/* The only hook that sees the whole configuration and that configtest runs too. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *servers)
 {
     server_rec *server;
     int i, j;
@@ -237,8 +235,9 @@ static apr_status_t give_file(const char *path)
     return chmod(path, 0600) != 0 && errno != ENOENT ? errno : APR_SUCCESS;
 }
 
-/* An SQLite file is made before the fork, by the user who starts the server, and given to the children. A MySQL server
- * may be down or frozen now: the children see to it with their first connection. */
+/* An SQLite file is made before the fork, by the user who starts the server, and given to the
+ * children. A MySQL server may be down or frozen now: the children see to it with their first
+ * connection. */
 static int prepare_sqlite(const account_shared_t *shared, account_backend_t *backend,
                           server_rec *server, apr_pool_t *pool)
 {
@@ -256,11 +255,11 @@ static int prepare_sqlite(const account_shared_t *shared, account_backend_t *bac
         rv = give_file(apr_pstrcat(pool, backend->params, ends[i], NULL));
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG,
-                     rv < APR_OS_START_USERERR ? rv : 0, server,
-                     ACLOGNO(00202) "AccountDatabase sqlite3 %s can't be used (the lines before "
-                     "say why). Its folder must exist and belong to the user of the children",
-                     backend->params);
+        ap_log_error(
+            APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv < APR_OS_START_USERERR ? rv : 0, server,
+            ACLOGNO(00202) "AccountDatabase sqlite3 %s can't be used (the lines before "
+                           "say why). Its folder must exist and belong to the user of the children",
+            backend->params);
     }
     return rv == APR_SUCCESS;
 }
@@ -280,9 +279,11 @@ static int make_gate(account_shared_t *shared, server_rec *server, apr_pool_t *p
     rv = account_gate_create(&shared->gate, slots, waiters,
                              geteuid() == 0 ? (int)ap_unixd_config.user_id : -1, pool);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, server,
-                     ACLOGNO(00203) "no semaphores for the gate of password hashing: see "
-                     "kernel.sem in sysctl(8), and ipcs -s for what is left of killed servers");
+        ap_log_error(
+            APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, server,
+            ACLOGNO(
+                00203) "no semaphores for the gate of password hashing: see "
+                       "kernel.sem in sysctl(8), and ipcs -s for what is left of killed servers");
     }
     return rv == APR_SUCCESS;
 }
@@ -292,12 +293,13 @@ static void warn(const account_server_t *config, server_rec *server)
     if (config->backend && account_password_cost_is_weak(&config->settings.cost)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                      ACLOGNO(00204) "AccountPasswordHash is cheaper than OWASP's least: right for "
-                     "tests only");
+                                    "tests only");
     }
     if (config->mounts->nelts && !config->public_origin) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
-                     ACLOGNO(00205) "no AccountPublicURL: browsers' Origin is compared with "
-                     "ServerName and ServerAlias, and cookies are Secure by the connection");
+        ap_log_error(
+            APLOG_MARK, APLOG_NOTICE, 0, server,
+            ACLOGNO(00205) "no AccountPublicURL: browsers' Origin is compared with "
+                           "ServerName and ServerAlias, and cookies are Secure by the connection");
     }
 }
 
@@ -308,8 +310,7 @@ static void warn(const account_server_t *config, server_rec *server)
  * 4. SQLite files: made, migrated, given to the children
  * 5. warnings, once
  */
-static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                       server_rec *servers)
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *servers)
 {
     account_shared_t *shared = account_server_of(servers)->shared;
     server_rec *server;
