@@ -70,7 +70,7 @@ my @forms = (
     sub { "$_[0]  " }, sub { " $_[0]" }, sub { "$_[0]\x{3000}" },
     sub { $_[0] =~ s/c/\x{24D2}/r },                          # a circled c
     sub { $_[0] =~ s/r/r\x{200B}/r },                         # zero width
-    sub { "\x{FEFF}$_[0]" }, sub { "$_[0]\x{AD}" },
+    sub { "\x{FEFF}$_[0]" }, sub { "$_[0]\x{AD}\x{2060}" },
 );
 
 my (%sum, @slowest);

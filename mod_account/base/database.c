@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/pool.h"
 
-/* How often work is done again after a deadlock and the like, the first time included. */
-#define MAX_RUNS 3
+/* How often work is done again after a deadlock and the like. */
+#define MAX_AGAIN 3
 #define AGAIN_PAUSE (10 * 1000)
 
 struct account_database_t {
@@ -191,7 +191,7 @@ static int is_worth_another(attempts_t *attempts, const account_db_t *db,
     case ACCOUNT_DBD_STALE:
         return attempts->stale++ == 0;
     case ACCOUNT_DBD_AGAIN:
-        return ++attempts->again < MAX_RUNS;
+        return attempts->again++ < MAX_AGAIN;
     default:
         return 0;
     }

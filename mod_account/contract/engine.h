@@ -12,6 +12,7 @@ typedef struct account_mount_t {
     const char *path; /* "/user"; "" is the root; no slash at its end */
     const account_contract_t *contract;
     const account_route_t *only; /* this one route, at path itself; NULL: all of them, below path */
+    const void *server;          /* the one whose directive it is; others inherit it */
     const char *file;            /* where the directive stands */
     int line;
 } account_mount_t;
@@ -52,9 +53,8 @@ typedef struct account_response_t {
     const char *body;
     apr_size_t length;
     account_answer_t answer;
-    apr_status_t failure;             /* of the machine: why it is unavailable */
-    const char *refused;              /* the input that was invalid, for the log */
-    const account_session_t *session; /* the caller's, as the request came in */
+    apr_status_t failure; /* of the machine: why it is unavailable */
+    const char *refused;  /* the input that was invalid, for the log */
 } account_response_t;
 
 /* How long a client shall wait after "unavailable", in seconds. */

@@ -5,6 +5,8 @@
 
 #include "contract/compiler.h"
 
+/* Characters: what a password may have to be normalised (ACCOUNT_NFC_BYTES). */
+#define LENGTH_MOST 1000
 #define WORD(words, n) APR_ARRAY_IDX(words, n, const char *)
 
 /* What is=NAME may say, besides the types: narrower forms of a text. */
@@ -50,10 +52,10 @@ static const char *parse_length(account_compiler_t *c, account_parameter_t *p, c
     if (dash[1]) {
         p->most = apr_atoi64(dash + 1);
     }
-    return p->least <= p->most && p->most <= 4000
+    return p->least <= p->most && p->most <= LENGTH_MOST
                ? NULL
-               : apr_psprintf(c->pool, "length=%s: at most 4000, and not less than the minimum",
-                              value);
+               : apr_psprintf(c->pool, "length=%s: at most %d, and not less than the minimum",
+                              value, LENGTH_MOST);
 }
 
 static const char *parse_one_of(account_compiler_t *c, account_parameter_t *p, const char *value)

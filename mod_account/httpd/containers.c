@@ -1,3 +1,4 @@
+#include <apr_fnmatch.h>
 #include <apr_strings.h>
 #include <httpd.h>
 #include <http_config.h>
@@ -121,11 +122,16 @@ static place_e place_of(const cmd_parms *cmd)
     if (!cmd->path) {
         return IN_SERVER;
     }
-    if (!parent || strcasecmp(parent->directive, "<Directory") == 0) {
-        return IN_DIRECTORY; /* without a parent it is .htaccess */
+    if (!parent) {
+        return IN_DIRECTORY; /* .htaccess */
     }
-    return strcasecmp(parent->directive, "<Location") == 0 && *cmd->path == '/' ? IN_LOCATION
-                                                                                : ELSEWHERE;
+    if (*cmd->path != '/' || apr_fnmatch_test(cmd->path)) {
+        return ELSEWHERE;
+    }
+    if (strcasecmp(parent->directive, "<Directory") == 0) {
+        return IN_DIRECTORY;
+    }
+    return strcasecmp(parent->directive, "<Location") == 0 ? IN_LOCATION : ELSEWHERE;
 }
 
 static const char *without_slash(const char *path, apr_pool_t *pool)
@@ -168,8 +174,8 @@ const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, c
     const char *contract;
 
     if (place == ELSEWHERE) {
-        return "AccountMount can stand in a server, a <VirtualHost>, a <Location> without a "
-               "pattern, a <Directory> and .htaccess";
+        return "AccountMount can stand in a server, a <VirtualHost>, a <Location> or <Directory> "
+               "without a pattern, and .htaccess";
     }
     if (argc < words + 1 || argc > words + 2 || (place == IN_SERVER && *argv[0] != '/')) {
         return place == IN_SERVER
@@ -179,6 +185,7 @@ const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, c
     contract = argv[words];
     mount->path = without_slash(place == IN_SERVER ? argv[0] : cmd->path, cmd->pool);
     mount->contract = apr_hash_get(shared->contracts, contract, APR_HASH_KEY_STRING);
+    mount->server = cmd->server;
     mount->file = cmd->directive->filename;
     mount->line = cmd->directive->line_num;
     if (!mount->contract) {

@@ -188,7 +188,9 @@ static int handler(request_rec *r)
     x.settings = &server->settings;
     x.gate = server->shared->gate;
     original = account_request_of(original_of(r));
-    x.query = r->args ? r->args : original->query;
+    x.query = r->args && original->query ? apr_pstrcat(r->pool, original->query, "&", r->args, NULL)
+              : r->args                  ? r->args
+                                         : original->query;
     x.cookies = original->cookies;
     x.cookie_names = cookie_names(server, request, r->pool);
     x.address = r->useragent_ip;

@@ -41,7 +41,7 @@ static int is_sqlite(const account_backend_t *backend)
     return account_database_dialect(backend->driver) == ACCOUNT_SQLITE3;
 }
 
-/* Servers with the same driver and parameters share a pool of connections. */
+/* Servers with the same driver, parameters and key share a pool of connections. */
 static account_backend_t *backend_of(const account_server_t *config, server_rec *server,
                                      apr_pool_t *pool)
 {
@@ -52,7 +52,10 @@ static account_backend_t *backend_of(const account_server_t *config, server_rec 
     for (i = 0; i < backends->nelts; i++) {
         backend = APR_ARRAY_IDX(backends, i, account_backend_t *);
         if (strcmp(backend->driver, config->driver) == 0
-            && strcmp(backend->params, config->params) == 0) {
+            && strcmp(backend->params, config->params) == 0
+            && strcmp(account_keys_fingerprint(backend->schema.keys, 0, pool),
+                      account_keys_fingerprint(config->keys, 0, pool))
+                   == 0) {
             return backend;
         }
     }
@@ -142,8 +145,8 @@ static int check_overlap(const account_mount_t *a, const account_mount_t *b, ser
 {
     int i, j;
 
-    if (strcmp(a->path, b->path) != 0 || !a->only != !b->only) {
-        return 1;
+    if (a->server != b->server || strcmp(a->path, b->path) != 0 || !a->only != !b->only) {
+        return 1; /* what a virtual host mounts itself comes before what it inherits */
     }
     for (i = 0; i < a->contract->routes->nelts; i++) {
         const account_route_t *x = APR_ARRAY_IDX(a->contract->routes, i, account_route_t *);
@@ -288,18 +291,26 @@ static int make_gate(account_shared_t *shared, server_rec *server, apr_pool_t *p
     return rv == APR_SUCCESS;
 }
 
-static void warn(const account_server_t *config, server_rec *server)
+/* Each is said once, of the first server that it is true of. */
+static void warn(server_rec *servers)
 {
-    if (config->backend && account_password_cost_is_weak(&config->settings.cost)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     ACLOGNO(00204) "AccountPasswordHash is cheaper than OWASP's least: right for "
-                                    "tests only");
-    }
-    if (config->mounts->nelts && !config->public_origin) {
-        ap_log_error(
-            APLOG_MARK, APLOG_NOTICE, 0, server,
-            ACLOGNO(00205) "no AccountPublicURL: browsers' Origin is compared with "
-                           "ServerName and ServerAlias, and cookies are Secure by the connection");
+    int weak = 0, nameless = 0;
+    server_rec *server;
+
+    for (server = servers; server; server = server->next) {
+        const account_server_t *config = account_server_of(server);
+
+        if (config->backend && account_password_cost_is_weak(&config->settings.cost) && !weak++) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                         ACLOGNO(00204) "AccountPasswordHash is cheaper than OWASP's least: right "
+                                        "for tests only");
+        }
+        if (config->mounts->nelts && !config->public_origin && !nameless++) {
+            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
+                         ACLOGNO(00205) "no AccountPublicURL: a browser's Origin is compared with "
+                                        "ServerName and ServerAlias, and cookies are Secure by "
+                                        "the connection");
+        }
     }
 }
 
@@ -313,7 +324,6 @@ static void warn(const account_server_t *config, server_rec *server)
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *servers)
 {
     account_shared_t *shared = account_server_of(servers)->shared;
-    server_rec *server;
     int i;
 
     (void)plog;
@@ -337,9 +347,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
             return !OK;
         }
     }
-    for (server = servers; server; server = server->next) {
-        warn(account_server_of(server), server); /*5*/
-    }
+    warn(servers); /*5*/
     return OK;
 }
 

@@ -569,6 +569,7 @@ static void *lock_often(void *data)
     for (i = 0; i < 20; i++) {
         deadlock->failures +=
             run(&own, ACCOUNT_TRANSACTION, lock_both, deadlock, 3 * SECOND) != APR_SUCCESS;
+        apr_sleep(SECOND / 25); /* now the other one */
     }
     apr_pool_destroy(own.pool);
     return NULL;
