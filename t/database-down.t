@@ -4,6 +4,7 @@
 #
 # Both MPMs with MariaDB, whatever the matrix says: there is nothing to kill about SQLite.
 use lib 't/lib';
+use Account::Race 'background';
 use Account::Test;
 use List::Util qw(max min sum0);
 use Time::HiRes qw(time sleep);
@@ -39,11 +40,11 @@ sub login {
     return $server->post('/user/login.do', form => { username => $name, password => $secret }, cookie => $jar);
 }
 
-# One client for so many seconds. {requests, refused, wrong => [..], registered => [names], changed: last known password,
-# uncertain: one that was asked for and not answered, refusals => [times]}
+# One client for so many seconds. {requests, slowest, wrong => [texts], refusals => [when they were
+# asked for], registered => [names], current: its password as acknowledged, uncertain: one asked for and not answered, secrets}
 sub load {
     my ($server, $round, $i, $jar, $until) = @_;
-    my %did = (requests => 0, wrong => [], registered => [], refusals => [], slowest => 0);
+    my %did = (requests => 0, wrong => [], registered => [], refusals => [], slowest => 0, secrets => []);
     my $own = "own-$i";
     my $current = "Sesame-own-$i-0";
     my $number = 0;
@@ -74,7 +75,7 @@ sub load {
         }
         elsif ($i % 4 == 3) {
             my $mine = Account::Jar->new;
-            my $next = canary("Sesame-own-$i-$round-" . ++$number);
+            push @{ $did{secrets} }, my $next = "Sesame-own-$i-$round-" . ++$number;
             $r = login($server, $own, $current, $mine);
             if ($asked->('an own login', $r, $r->{status} == 200 && (user_in($r) // '') eq $own)) {
                 $r = $server->post('/user/reset_password.do', cookie => $mine,
@@ -83,18 +84,25 @@ sub load {
                 else { $did{uncertain} = $next; last }      # it may have happened: another would be a guess
             }
         }
-        sleep 0.005;
+        sleep($i % 4 == 3 ? 0.1 : 0.02);
     }
     $did{current} = $current;
     return \%did;
 }
 
+# Starts it, and returns the moment from which on it accepts connections.
+sub start_again {
+    my ($mariadb) = @_;
+    $mariadb->start;
+    return time;
+}
+
 # Accounts without what they are found by, and the reverse.
 sub half_made {
     my ($server) = @_;
-    return $server->sql('SELECT (SELECT COUNT(*) FROM account a WHERE (SELECT COUNT(*) FROM identifier i WHERE i.account = a.id)'
-        . ' <> 2) + (SELECT COUNT(*) FROM identifier i WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = i.account))'
-        . ' + (SELECT COUNT(*) FROM session s WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = s.account))');
+    return $server->sql('SELECT (SELECT COUNT(*) FROM account a WHERE (SELECT COUNT(*) FROM account_identifier i WHERE i.account = a.id)'
+        . ' <> 2) + (SELECT COUNT(*) FROM account_identifier i WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = i.account))'
+        . ' + (SELECT COUNT(*) FROM account_session s WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = s.account))');
 }
 
 sub killed_under_load {
@@ -110,18 +118,15 @@ sub killed_under_load {
     is(user_in($server->get('/user/get_user_info.do', cookie => $jar)), 'steady', "$mpm: a session");
 
     for my $round (1 .. $ROUNDS) {
-        my $start = time;
-        my $until = $start + $BEFORE + $DOWN + 1 + $AFTER;
-        my @did = concurrent(9, sub {
-            my ($i) = @_;
-            return load($server, $round, $i, $jar, $until) if $i < 8;
-            sleep $BEFORE;
-            kill 'KILL', $mariadb->pid;
-            return time;
-        });
-        # the parent is busy collecting, so the server is started again by a process of its own: see restart_later
-        my $killed = pop @did;
-        my $accepts = slurp("$server->{dir}/accepts");
+        my $until = time + $BEFORE + $DOWN + 1 + $AFTER;
+        my $wait = background(8, sub { load($server, $round, $_[0], $jar, $until) });
+        sleep $BEFORE;
+        $mariadb->kill9;
+        my $killed = time;
+        sleep $DOWN;
+        my $accepts = start_again($mariadb);
+        my @did = $wait->();
+        canary($_) for map { @{ $_->{secrets} } } @did;
         my @late = grep { $_ > $accepts + $HEALED } map { @{ $_->{refusals} } } @did;
         my $healed = max(0, map { $_ - $accepts } map { @{ $_->{refusals} } } @did);
         my @wrong = map { @{ $_->{wrong} } } @did;
@@ -139,7 +144,7 @@ sub killed_under_load {
             my @works = grep { (user_in(login($server, "own-$i", $_, Account::Jar->new)) // '') eq "own-$i" } @known;
             is(scalar @works, 1, "$mpm, kill $round: own-$i has the password that was acknowledged")
                 or diag("known: @known, works: @works");
-            Account::Process::spew("$server->{dir}/own-$i", $works[0] // '');
+            spew("$server->{dir}/own-$i", $works[0] // '');
         }
     }
     is($server->pid, $httpd, "$mpm: the same httpd");
@@ -149,3 +154,53 @@ sub killed_under_load {
     diag("$mpm: " . @registered . ' acknowledged registrations, ' . @lost . ' lost');
     is(half_made($server), 0, "$mpm: nothing half-made");
 }
+
+sub killed_idle_connections {
+    my ($server, $mpm) = @_;
+    my $jar = Account::Jar->new;
+    login($server, 'steady', $password, $jar);
+    my (%seen, $killed);
+    for (1 .. 10) {
+        my @ids = grep { length } $server->{mariadb}->sql("SELECT id FROM information_schema.processlist WHERE user = 'account'");
+        $killed += @ids;
+        $server->{mariadb}->sql(join ';', map { "KILL CONNECTION $_" } @ids) if @ids;
+        $seen{ short($_) }++ for grep { $_->{status} != 200 || (user_in($_) // '') ne 'steady' }
+            map { $server->get('/user/get_user_info.do', cookie => $jar) } 1 .. 20;
+    }
+    is_deeply(\%seen, {}, "$mpm: reads do not notice killed idle connections");
+    cmp_ok($killed, '>', 10, "$mpm: many were killed");
+    is(login($server, 'steady', $password)->{status}, 200, "$mpm: nor does a login");
+}
+
+sub started_without {
+    my ($server, $mpm) = @_;
+    my $mariadb = $server->{mariadb};
+    my $jar = Account::Jar->new;
+    login($server, 'steady', $password, $jar);
+    $server->stop;
+    $mariadb->kill9;
+    my $start = time;
+    $server->start;
+    cmp_ok(time - $start, '<', 5, "$mpm: starts without its database");
+    my @r = map { $server->get('/user/get_user_info.do', cookie => $jar), login($server, 'steady', $password) } 1 .. 10;
+    is(scalar(grep { is_unavailable($_) } @r), 20, "$mpm: 503 to all") or diag(short($r[0]));
+    cmp_ok(max(map { $_->{seconds} } @r), '<', 3, "$mpm: soon");
+    is($server->get('/static.txt')->{status}, 200, "$mpm: a static file");
+    my $accepts = start_again($mariadb);
+    ok(wait_until(5, sub { my $r = $server->get('/user/get_user_info.do', cookie => $jar); (user_in($r) // '') eq 'steady' }),
+        "$mpm: heals");
+    diag(sprintf '%s: started while it was down: first right answer %.2f s after MariaDB was there', $mpm, time - $accepts);
+    cmp_ok(time - $accepts, '<', $HEALED, "$mpm: within $HEALED s");
+    is(user_in(login($server, 'steady', $password)), 'steady', "$mpm: logins too");
+}
+
+for my $mpm (qw(event prefork)) {
+    my $server = Account::Server->new(mpm => $mpm, db => 'mysql', mariadb => Account::MariaDB->new->start,
+        loglevel => 'info')->start;
+    killed_under_load($server, $mpm);
+    killed_idle_connections($server, $mpm);
+    started_without($server, $mpm);
+    $server->stop;
+    $server->{mariadb}->stop;
+}
+done();

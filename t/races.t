@@ -190,9 +190,9 @@ is($lost, 0, '25 times phone, question and e-mail changed at once: all are kept'
 # --- nothing half-made ---
 
 sub count { my ($sql) = @_; return $server->sql("SELECT COUNT(*) FROM $sql") }
-is(count('account a WHERE NOT EXISTS (SELECT * FROM identifier i WHERE i.account = a.id)'), 0, 'no account without a name');
-is(count('identifier i WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = i.account)'), 0, 'no name without an account');
-is(count('session s WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = s.account)'), 0, 'no session without an account');
+is(count('account a WHERE NOT EXISTS (SELECT * FROM account_identifier i WHERE i.account = a.id)'), 0, 'no account without a name');
+is(count('account_identifier i WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = i.account)'), 0, 'no name without an account');
+is(count('account_session s WHERE NOT EXISTS (SELECT * FROM account a WHERE a.id = s.account)'), 0, 'no session without an account');
 is(count('account'), $expected, 'as many accounts as winners');
-is(count('identifier'), 2 * $expected, 'each with a user name and an e-mail address');
+is(count('account_identifier'), 2 * $expected, 'each with a user name and an e-mail address');
 done();

@@ -4,6 +4,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* Shown to its owner by one contract, so it must be readable, but not by the database's thief. */
 #define SEALED "answer"
 
@@ -83,5 +85,5 @@ apr_status_t account_attributes_change(const account_store_t *store, const accou
     }
     *attributes = apr_pstrdup(store->pool, text);
     free(text);
-    return APR_SUCCESS;
+    return account_text_length(*attributes) <= ACCOUNT_ATTRIBUTES_MOST ? APR_SUCCESS : APR_ENOSPC;
 }

@@ -18,7 +18,8 @@ apr_status_t account_attribute_get(const account_store_t *store, const account_t
 
 /*
  * *attributes: those of account with the fields (of account_profile_field_t) set, or cleared where
- * the value is empty. account: its ref and attributes are read.
+ * the value is empty. account: its ref and attributes are read. APR_ENOSPC: they would be longer
+ * than ACCOUNT_ATTRIBUTES_MOST characters, which is the request's fault and not the machine's.
  */
 apr_status_t account_attributes_change(const account_store_t *store, const account_t *account,
                                        const apr_array_header_t *fields, const char **attributes);

@@ -29,8 +29,8 @@ apr_status_t account_do_update_profile(const account_call_t *call, account_answe
             rv = account_update_profile(call->store, &profile, &answer->account, &changed);
         }
     }
-    if (rv == ACCOUNT_ECONFLICT) {
-        answer->outcome = ACCOUNT_TAKEN_EMAIL;
+    if (rv == ACCOUNT_ECONFLICT || rv == APR_ENOSPC) {
+        answer->outcome = rv == APR_ENOSPC ? ACCOUNT_BAD_REQUEST : ACCOUNT_TAKEN_EMAIL;
         return APR_SUCCESS;
     }
     return rv == APR_SUCCESS && !changed ? ACCOUNT_EBUSY : rv;

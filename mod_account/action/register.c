@@ -84,6 +84,10 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
     if (rv == APR_SUCCESS) {
         rv = account_attributes_change(call->store, &fields, call->profile, &fields.attributes);
     }
+    if (rv == APR_ENOSPC) {
+        answer->outcome = ACCOUNT_BAD_REQUEST;
+        return APR_SUCCESS;
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }

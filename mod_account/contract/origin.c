@@ -8,15 +8,20 @@
 const char *account_origin_of(const char *url, apr_pool_t *pool)
 {
     apr_uri_t uri;
+    const char *host;
     char *origin, *c;
 
     if (apr_uri_parse(pool, url, &uri) != APR_SUCCESS || !uri.scheme || !uri.hostname
+        || !*uri.hostname
         || (strcasecmp(uri.scheme, "http") != 0 && strcasecmp(uri.scheme, "https") != 0)) {
         return NULL;
     }
+    /* apr_uri_parse takes the brackets off an IPv6 address */
+    host = strchr(uri.hostname, ':') ? apr_pstrcat(pool, "[", uri.hostname, "]", NULL)
+                                     : uri.hostname;
     origin = !uri.port_str || !*uri.port_str || uri.port == apr_uri_port_of_scheme(uri.scheme)
-                 ? apr_pstrcat(pool, uri.scheme, "://", uri.hostname, NULL)
-                 : apr_psprintf(pool, "%s://%s:%d", uri.scheme, uri.hostname, uri.port);
+                 ? apr_pstrcat(pool, uri.scheme, "://", host, NULL)
+                 : apr_psprintf(pool, "%s://%s:%d", uri.scheme, host, uri.port);
     for (c = origin; *c; c++) {
         *c = apr_tolower(*c);
     }

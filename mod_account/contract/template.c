@@ -263,6 +263,9 @@ static const char *emit_message(compiler_t *c, int in_string)
                             "the outcome %s is shown with %%{message} and has no AccountMessage",
                             c->scope->outcome);
     }
+    if (strstr(c->scope->message, "%{message}")) {
+        return "an AccountMessage can't contain %{message}";
+    }
     if (!in_string) {
         account_buffer_add_text(&c->literal, "\"");
     }

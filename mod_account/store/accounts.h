@@ -20,6 +20,9 @@ typedef enum account_status_e {
     ACCOUNT_DISABLED,
 } account_status_e;
 
+/* Characters of the column attributes. */
+#define ACCOUNT_ATTRIBUTES_MOST 10000
+
 /* One row of the table account. Times are milliseconds UTC, 0 for never; texts may be NULL. */
 typedef struct account_t {
     apr_int64_t id; /* 1 to 2^53 */
@@ -32,7 +35,7 @@ typedef struct account_t {
     account_status_e status;
     account_kind_e registered_kind;
     const char *registered_with;
-    const char *attributes; /* a JSON object of texts; never NULL */
+    const char *attributes; /* a JSON object of texts, ACCOUNT_ATTRIBUTES_MOST long; never NULL */
     apr_int64_t created;
     apr_int64_t updated;
 } account_t;

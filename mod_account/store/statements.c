@@ -38,7 +38,8 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_SCHEMA_JOURNAL] = {"schema-journal", BOTH("PRAGMA journal_mode")},
 
     [ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER] = {"account-by-identifier",
-                                           BOTH("SELECT " ACCOUNT_COLUMNS " FROM identifier i "
+                                           BOTH("SELECT " ACCOUNT_COLUMNS
+                                                " FROM account_identifier i "
                                                 "JOIN account a ON a.id = i.account "
                                                 "WHERE i.realm = %s AND i.value = %s")},
     [ACCOUNT_SQL_ACCOUNT_BY_ID] = {"account-by-id",
@@ -73,56 +74,58 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                             BOTH("UPDATE account SET password = %s, updated = %lld "
                                                  "WHERE realm = %s AND id = %lld")},
     [ACCOUNT_SQL_IDENTIFIER_READ] = {"identifier-read",
-                                     BOTH("SELECT account, verified FROM identifier "
+                                     BOTH("SELECT account, verified FROM account_identifier "
                                           "WHERE realm = %s AND value = %s")},
-    [ACCOUNT_SQL_IDENTIFIER_INSERT] = {"identifier-insert",
-                                       BOTH("INSERT INTO identifier (realm, value, account, kind, "
-                                            "verified, created) "
-                                            "VALUES (%s, %s, %lld, %s, %lld, %lld)")},
+    [ACCOUNT_SQL_IDENTIFIER_INSERT] =
+        {"identifier-insert", BOTH("INSERT INTO account_identifier (realm, value, account, kind, "
+                                   "verified, created) "
+                                   "VALUES (%s, %s, %lld, %s, %lld, %lld)")},
     [ACCOUNT_SQL_IDENTIFIER_GIVE_UP] = {"identifier-give-up",
-                                        BOTH("DELETE FROM identifier "
+                                        BOTH("DELETE FROM account_identifier "
                                              "WHERE realm = %s AND value = %s AND account = %lld "
                                              "AND kind = %s AND verified = 0")},
 
     [ACCOUNT_SQL_SESSION_FIND] = {"session-find",
                                   BOTH("SELECT " ACCOUNT_COLUMNS ", " SESSION_COLUMNS
-                                       " FROM session s JOIN account a ON a.id = s.account "
+                                       " FROM account_session s JOIN account a ON a.id = s.account "
                                        "WHERE s.realm = %s AND s.digest = %s")},
-    [ACCOUNT_SQL_SESSION_INSERT] = {"session-insert",
-                                    BOTH("INSERT INTO session (realm, digest, account, created, "
-                                         "seen, expires, idle, address, agent) VALUES "
-                                         "(%s, %s, %lld, %lld, %lld, %lld, %lld, %s, %s)")},
+    [ACCOUNT_SQL_SESSION_INSERT] =
+        {"session-insert", BOTH("INSERT INTO account_session (realm, digest, account, created, "
+                                "seen, expires, idle, address, agent) VALUES "
+                                "(%s, %s, %lld, %lld, %lld, %lld, %lld, %s, %s)")},
     [ACCOUNT_SQL_SESSION_SEEN] = {"session-seen",
-                                  BOTH("UPDATE session SET seen = %lld "
+                                  BOTH("UPDATE account_session SET seen = %lld "
                                        "WHERE realm = %s AND digest = %s AND seen < %lld")},
-    [ACCOUNT_SQL_SESSION_END] = {"session-end", BOTH("DELETE FROM session "
+    [ACCOUNT_SQL_SESSION_END] = {"session-end", BOTH("DELETE FROM account_session "
                                                      "WHERE realm = %s AND digest = %s")},
     [ACCOUNT_SQL_SESSION_END_EXPIRED] =
-        {"session-end-expired", BOTH("DELETE FROM session WHERE realm = %s AND account = %lld "
-                                     "AND (expires <= %lld OR seen + idle <= %lld)")},
-    [ACCOUNT_SQL_SESSION_END_ALL] = {"session-end-all",
-                                     BOTH("DELETE FROM session WHERE realm = %s AND account = "
-                                          "%lld")},
+        {"session-end-expired",
+         BOTH("DELETE FROM account_session WHERE realm = %s AND account = %lld "
+              "AND (expires <= %lld OR seen + idle <= %lld)")},
+    [ACCOUNT_SQL_SESSION_END_ALL] =
+        {"session-end-all", BOTH("DELETE FROM account_session WHERE realm = %s AND account = "
+                                 "%lld")},
 
     [ACCOUNT_SQL_CODE_READ] = {"code-read",
-                               BOTH("SELECT digest, tries, expires, used FROM code "
+                               BOTH("SELECT digest, tries, expires, used FROM account_code "
                                     "WHERE realm = %s AND purpose = %s AND target = %s")},
     /* tries first: MySQL lets an assignment see those before it. Wrong guesses at a code that could
      * still be used count against the one in its place. */
     [ACCOUNT_SQL_CODE_REPLACE] =
         {"code-replace",
-         BOTH("UPDATE code SET tries = CASE WHEN expires > %lld AND used = 0 AND tries >= 0 "
-              "AND tries < %lld THEN tries ELSE %lld END, "
-              "digest = %s, expires = %lld, used = 0, created = %lld "
-              "WHERE realm = %s AND purpose = %s AND target = %s")},
-    [ACCOUNT_SQL_CODE_INSERT] = {"code-insert",
-                                 BOTH("INSERT INTO code (realm, purpose, target, digest, tries, "
-                                      "expires, used, created) "
-                                      "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)")},
-    [ACCOUNT_SQL_CODE_TRY] = {"code-try", BOTH("UPDATE code SET tries = tries - 1 "
+         BOTH(
+             "UPDATE account_code SET tries = CASE WHEN expires > %lld AND used = 0 AND tries >= 0 "
+             "AND tries < %lld THEN tries ELSE %lld END, "
+             "digest = %s, expires = %lld, used = 0, created = %lld "
+             "WHERE realm = %s AND purpose = %s AND target = %s")},
+    [ACCOUNT_SQL_CODE_INSERT] =
+        {"code-insert", BOTH("INSERT INTO account_code (realm, purpose, target, digest, tries, "
+                             "expires, used, created) "
+                             "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)")},
+    [ACCOUNT_SQL_CODE_TRY] = {"code-try", BOTH("UPDATE account_code SET tries = tries - 1 "
                                                "WHERE realm = %s AND purpose = %s AND target = %s "
                                                "AND tries > 0 AND used = 0 AND expires > %lld")},
-    [ACCOUNT_SQL_CODE_USE] = {"code-use", BOTH("UPDATE code SET used = %lld "
+    [ACCOUNT_SQL_CODE_USE] = {"code-use", BOTH("UPDATE account_code SET used = %lld "
                                                "WHERE realm = %s AND purpose = %s AND target = %s "
                                                "AND digest = %s AND used = 0 AND expires > %lld")},
 };

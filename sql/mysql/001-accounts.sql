@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS account (
 
 -- Who has a user name, an e-mail address or a mobile number: one name space for all three.
 -- value: the canonical form.
-CREATE TABLE IF NOT EXISTS identifier (
+CREATE TABLE IF NOT EXISTS account_identifier (
     realm VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     value VARBINARY(1020) NOT NULL,
     account BIGINT NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS identifier (
 
 -- digest: of the token, under the module's key. A session ends at expires, or idle milliseconds
 -- after seen.
-CREATE TABLE IF NOT EXISTS session (
+CREATE TABLE IF NOT EXISTS account_session (
     realm VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     digest VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     account BIGINT NOT NULL,
@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS session (
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- tries: how many wrong guesses are left, -1 when they are not counted. used: when it was, or 0.
-CREATE TABLE IF NOT EXISTS code (
+CREATE TABLE IF NOT EXISTS account_code (
     realm VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     purpose VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     target VARBINARY(1020) NOT NULL,

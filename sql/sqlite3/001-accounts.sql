@@ -38,7 +38,7 @@ CREATE INDEX IF NOT EXISTS account_realm ON account (realm, id);
 
 -- Who has a user name, an e-mail address or a mobile number: one name space for all three.
 -- value: the canonical form.
-CREATE TABLE IF NOT EXISTS identifier (
+CREATE TABLE IF NOT EXISTS account_identifier (
     realm TEXT NOT NULL,
     value TEXT NOT NULL,
     account INTEGER NOT NULL,
@@ -48,11 +48,11 @@ CREATE TABLE IF NOT EXISTS identifier (
     PRIMARY KEY (realm, value)
 ) WITHOUT ROWID;
 
-CREATE INDEX IF NOT EXISTS identifier_account ON identifier (account);
+CREATE INDEX IF NOT EXISTS account_identifier_account ON account_identifier (account);
 
 -- digest: of the token, under the module's key. A session ends at expires, or idle milliseconds
 -- after seen.
-CREATE TABLE IF NOT EXISTS session (
+CREATE TABLE IF NOT EXISTS account_session (
     realm TEXT NOT NULL,
     digest TEXT NOT NULL,
     account INTEGER NOT NULL,
@@ -65,10 +65,10 @@ CREATE TABLE IF NOT EXISTS session (
     PRIMARY KEY (realm, digest)
 ) WITHOUT ROWID;
 
-CREATE INDEX IF NOT EXISTS session_account ON session (realm, account);
+CREATE INDEX IF NOT EXISTS account_session_account ON account_session (realm, account);
 
 -- tries: how many wrong guesses are left, -1 when they are not counted. used: when it was, or 0.
-CREATE TABLE IF NOT EXISTS code (
+CREATE TABLE IF NOT EXISTS account_code (
     realm TEXT NOT NULL,
     purpose TEXT NOT NULL,
     target TEXT NOT NULL,

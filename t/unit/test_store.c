@@ -291,7 +291,7 @@ static void test_profile(server_t *server)
        "%s: the address was changed meanwhile: nothing changed", name);
 
     sql(server, "UPDATE account SET email_verified = 7 WHERE email = 'New@example.com'");
-    sql(server, "UPDATE identifier SET verified = 7 WHERE value = 'new@example.com'");
+    sql(server, "UPDATE account_identifier SET verified = 7 WHERE value = 'new@example.com'");
     third = update(server, third, "NEW@example.com", NULL, &rv);
     ok(third && third->email_verified == 7, "%s: other letters of it stay verified", name);
     third = update(server, third, "newer@example.com", NULL, &rv);
@@ -369,7 +369,7 @@ static void test_sessions(server_t *server)
     is_int(account_session_begin(&server->store, next, session->token), APR_SUCCESS,
            "%s: another in its place", name);
     ok(!lives(server, session->token) && lives(server, next->token), "%s: ends the one", name);
-    sql(server, "UPDATE session SET idle = 999999999999");
+    sql(server, "UPDATE account_session SET idle = 999999999999");
     server->store.now = NOW + 600 * MINUTE - 1;
     ok(lives(server, next->token), "%s: an absolute life", name);
     server->store.now++;

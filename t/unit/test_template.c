@@ -288,12 +288,8 @@ static void test_outcomes(world_t *w)
                fixture_shown(rows[i].json), rows[i].outcome,
                fixture_shown(rows[i].message ? rows[i].message : "(none)"));
     }
-    copy = *w;
-    apr_hash_set(copy.scope.maps, "code", APR_HASH_KEY_STRING,
-                 apr_hash_get(w->scope.maps, "few", APR_HASH_KEY_STRING));
-    is_str(render(&copy, "%{outcome|code}"),
+    is_str(render(w, "%{outcome|few}"),
            "AccountMap few has no entry for the outcome ok, and no *", "an outcome in no map");
-    apr_hash_set(copy.scope.maps, "code", APR_HASH_KEY_STRING, NULL);
 }
 
 /* Values that would like to be more than values. */
@@ -369,7 +365,7 @@ static void test_errors(world_t *w)
         {"{\"a\": %{account.id}", "this is not JSON: '}' expected near end of file, near …"},
         {"{\"a\": 1,}", "this is not JSON: string or '}' expected near '}', near …{\"a\": 1,}"},
         {"{'a': 1}", "this is not JSON: string or '}' expected near ''', near …{'a': 1}"},
-        {"", "this is not JSON: '[' or '{' expected near end of file, near …"},
+        {"", "this is not JSON: unexpected token near end of file, near …"},
         {"{\"a\": 1} x", "this is not JSON: end of file expected near 'x', near …{\"a\": 1} x"},
         {"{\"a\": \"\\q\"}", "this is not JSON: invalid escape near '\"\\q', near …{\"a\": \"\\q\"}"},
         {"{\"a\": 1, \"a\": 2}", "this is not JSON: duplicate object key near '\"a\"', near …"},

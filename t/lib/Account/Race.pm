@@ -1,15 +1,48 @@
-# Many requests from one process at the same moment. Each is sent but for its last byte, and the last bytes go together
-# once the server has the rest: what races then is the server, not the starting of clients.
+# Clients in numbers: many requests at the same moment, and load that goes on while the test does something else.
 package Account::Race;
 use strict;
 use warnings;
 use Account::Client;
 use Exporter 'import';
 use IO::Socket::INET;
+use Account::Process qw(temp_dir slurp spew);
+use JSON::PP ();
+use POSIX ();
 use Time::HiRes qw(time sleep);
 
-our @EXPORT_OK = 'race';
+our @EXPORT_OK = qw(race background);
 
+my $json = JSON::PP->new->utf8->allow_nonref->allow_blessed;
+
+# Calls the sub in N processes, with 0 .. N-1, and returns at once: a sub that waits for them and returns their N results
+# (anything JSON can say). They do not outlive $limit seconds. Canaries must be made here, or be told in the results.
+sub background {
+    my ($count, $sub, $limit) = @_;
+    my $dir = temp_dir('background');
+    my @pids = map {
+        my $i = $_;
+        my $pid = fork // die "fork: $!\n";
+        if (!$pid) {
+            Account::Process::forget();
+            alarm($limit // 60);
+            srand;
+            my $result = eval { [ $sub->($i) ] };
+            eval { spew("$dir/$i", $json->encode($result ? { result => $result->[0] } : { died => "$@" })) };
+            POSIX::_exit(0);
+        }
+        $pid;
+    } 0 .. $count - 1;
+    return sub {
+        waitpid $_, 0 for @pids;
+        my @answers = map { eval { $json->decode(slurp("$dir/$_")) } || { died => 'ended without an answer' } } 0 .. $#pids;
+        my @died = map { exists $answers[$_]{died} ? "process $_: $answers[$_]{died}" : () } 0 .. $#answers;
+        die join "\n", @died, '' if @died;
+        return map { $_->{result} } @answers;
+    };
+}
+
+# Each request is sent but for its last byte, and the last bytes go together once the server has the rest: what races
+# then is the server, not the starting of clients.
 # race($port, [ [POST => '/path', form => {..}], ... ], timeout => 10, pause => 0.1)
 # -> their replies, in order, as of Account::Client::request; seconds count from the last byte on.
 sub race {

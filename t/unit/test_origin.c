@@ -1,0 +1,351 @@
+/* contract/origin: which browser requests may change state. The whole matrix against a list of rules written down
+ * here once more, and the cases that matter by hand. */
+
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "contract/origin.h"
+#include "fixture.h"
+#include "tap.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define OWN "https://shop.example"
+#define OTHER_OWN "http://127.0.0.1:8080"
+
+/* Bits of a site's settings. */
+enum { NAVIGATION = 1, SIBLINGS = 2 };
+
+static apr_array_header_t *origins(apr_pool_t *pool)
+{
+    apr_array_header_t *list = apr_array_make(pool, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(list, const char *) = OWN;
+    APR_ARRAY_PUSH(list, const char *) = OTHER_OWN;
+    return list;
+}
+
+static int equals(const char *a, const char *b)
+{
+    return a && strcmp(a, b) == 0;
+}
+
+/* In the rules below: any value of a header, any value that is one, one that is none of those named elsewhere. */
+#define ANY ((const char *)1)
+#define SENT ((const char *)2)
+#define ABSENT NULL
+
+static int fits(const char *header, const char *rule)
+{
+    return rule == ANY || (rule == SENT ? header && *header : rule ? equals(header, rule) : !header);
+}
+
+/* The rules, in order: the first that fits decides. From the threat list: cross-site is refused; navigations and
+ * whatever a page embeds are refused, none included, but for forms of this site and the switch for the address bar;
+ * prefetches are refused; without Sec-Fetch-* the Origin decides, then the Referer; without any of them it is no
+ * browser. */
+typedef struct rule_t {
+    const char *site;
+    const char *mode;
+    const char *dest;
+    const char *purpose;
+    const char *origin;
+    const char *referer;
+    const char *method;
+    int needs; /* settings that must be on for the rule to fit */
+    int wanted;
+} rule_t;
+
+static const rule_t rules[] = {
+    /* prefetched */
+    {ANY, ANY, ANY, SENT, ANY, ANY, ANY, 0, 0},
+    /* a form of this site, or of a trusted one */
+    {"same-origin", "navigate", "document", ANY, ANY, ANY, "POST", 0, 1},
+    {"same-origin", "navigate", ABSENT, ANY, ANY, ANY, "POST", 0, 1},
+    {"same-site", "navigate", "document", ANY, ANY, ANY, "POST", SIBLINGS, 1},
+    {"same-site", "navigate", ABSENT, ANY, ANY, ANY, "POST", SIBLINGS, 1},
+    /* a form of a browser that says how but not from where */
+    {ABSENT, "navigate", "document", ANY, OWN, ANY, "POST", 0, 1},
+    {ABSENT, "navigate", ABSENT, ANY, OWN, ANY, "POST", 0, 1},
+    {ABSENT, "navigate", "document", ANY, ABSENT, OWN "/login.html", "POST", 0, 1},
+    {ABSENT, "navigate", ABSENT, ANY, ABSENT, OWN "/login.html", "POST", 0, 1},
+    {ABSENT, "navigate", "document", ANY, ABSENT, ABSENT, "POST", 0, 1},
+    {ABSENT, "navigate", ABSENT, ANY, ABSENT, ABSENT, "POST", 0, 1},
+    /* an address that was typed, or a link of this site */
+    {"none", "navigate", "document", ANY, ANY, ANY, "GET", NAVIGATION, 1},
+    {"none", "navigate", ABSENT, ANY, ANY, ANY, "GET", NAVIGATION, 1},
+    {"same-origin", "navigate", "document", ANY, ANY, ANY, "GET", NAVIGATION, 1},
+    {"same-origin", "navigate", ABSENT, ANY, ANY, ANY, "GET", NAVIGATION, 1},
+    {"same-site", "navigate", "document", ANY, ANY, ANY, "GET", NAVIGATION | SIBLINGS, 1},
+    {"same-site", "navigate", ABSENT, ANY, ANY, ANY, "GET", NAVIGATION | SIBLINGS, 1},
+    {ABSENT, "navigate", "document", ANY, OWN, ANY, "GET", NAVIGATION, 1},
+    {ABSENT, "navigate", ABSENT, ANY, OWN, ANY, "GET", NAVIGATION, 1},
+    {ABSENT, "navigate", "document", ANY, ABSENT, OWN "/login.html", "GET", NAVIGATION, 1},
+    {ABSENT, "navigate", ABSENT, ANY, ABSENT, OWN "/login.html", "GET", NAVIGATION, 1},
+    {ABSENT, "navigate", "document", ANY, ABSENT, ABSENT, "GET", NAVIGATION, 1},
+    {ABSENT, "navigate", ABSENT, ANY, ABSENT, ABSENT, "GET", NAVIGATION, 1},
+    /* opened or embedded in any other way */
+    {ANY, "navigate", ANY, ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, "nested-navigate", ANY, ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, ANY, "document", ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, ANY, "iframe", ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, ANY, "image", ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, ANY, "script", ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, ANY, "style", ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, ANY, "object", ANY, ANY, ANY, ANY, 0, 0},
+    {ANY, ANY, "embed", ANY, ANY, ANY, ANY, 0, 0},
+    /* a script */
+    {"same-origin", ANY, ANY, ANY, ANY, ANY, ANY, 0, 1},
+    {"none", ANY, ANY, ANY, ANY, ANY, ANY, 0, 1},
+    {"same-site", ANY, ANY, ANY, ANY, ANY, ANY, SIBLINGS, 1},
+    {SENT, ANY, ANY, ANY, ANY, ANY, ANY, 0, 0},
+    /* an older browser */
+    {ABSENT, ANY, ANY, ANY, OWN, ANY, ANY, 0, 1},
+    {ABSENT, ANY, ANY, ANY, SENT, ANY, ANY, 0, 0},
+    {ABSENT, ANY, ANY, ANY, ABSENT, OWN "/login.html", ANY, 0, 1},
+    {ABSENT, ANY, ANY, ANY, ABSENT, SENT, ANY, 0, 0},
+    /* no browser */
+    {ABSENT, ANY, ANY, ANY, ABSENT, ABSENT, ANY, 0, 1},
+};
+
+static int wanted_of(const account_browser_t *b, int settings)
+{
+    apr_size_t i;
+
+    for (i = 0; i < COUNT(rules); i++) {
+        const rule_t *r = &rules[i];
+
+        if (fits(b->sec_fetch_site, r->site) && fits(b->sec_fetch_mode, r->mode)
+            && fits(b->sec_fetch_dest, r->dest) && fits(b->sec_purpose, r->purpose)
+            && fits(b->origin, r->origin) && fits(b->referer, r->referer)
+            && fits(b->method, r->method) && (r->needs & settings) == r->needs) {
+            return r->wanted;
+        }
+    }
+    return -1;
+}
+
+static const char *shown(const char *header)
+{
+    return header ? header : "-";
+}
+
+static const char *const sites[] = {"none",       "same-origin", "same-site",
+                                    "cross-site", "rubbish",     NULL};
+static const char *const modes[] = {"cors", "same-origin", "navigate", "nested-navigate", "no-cors",
+                                    NULL};
+static const char *const dests[] = {"empty",  "document", "iframe", "image", "script",
+                                    "style", "object",   "embed",  NULL};
+static const char *const froms[] = {OWN, "https://evil.example", "null", NULL};
+static const char *const referers[] = {OWN "/login.html", "https://evil.example/x", NULL};
+static const char *const purposes[] = {"prefetch", "prefetch;prerender", NULL};
+static const char *const methods[] = {"GET", "POST"};
+
+/* The axes of the matrix, and how long each is. */
+enum { SITE, MODE, DEST, ORIGIN, REFERER, PURPOSE, METHOD, SETTINGS, AXES };
+static const unsigned lengths[AXES] = {
+    COUNT(sites),    COUNT(modes),    COUNT(dests), COUNT(froms),
+    COUNT(referers), COUNT(purposes), COUNT(methods), 4,
+};
+
+static int check_cell(const unsigned at[AXES], apr_pool_t *pool)
+{
+    account_browser_t browser = {
+        .method = methods[at[METHOD]],
+        .sec_fetch_site = sites[at[SITE]],
+        .sec_fetch_mode = modes[at[MODE]],
+        .sec_fetch_dest = dests[at[DEST]],
+        .sec_purpose = purposes[at[PURPOSE]],
+        .origin = froms[at[ORIGIN]],
+        .referer = referers[at[REFERER]],
+    };
+    int settings = (int)at[SETTINGS];
+    account_site_t site = {origins(pool), settings & NAVIGATION, (settings & SIBLINGS) != 0};
+    int wanted = wanted_of(&browser, settings);
+    int got = account_origin_allows(&browser, &site, pool);
+
+    if (got != wanted) {
+        diag("%s site %s, mode %s, dest %s, origin %s, referer %s, purpose %s, settings %d: got %d, "
+             "wanted %d",
+             browser.method, shown(browser.sec_fetch_site), shown(browser.sec_fetch_mode),
+             shown(browser.sec_fetch_dest), shown(browser.origin), shown(browser.referer),
+             shown(browser.sec_purpose), settings, got, wanted);
+    }
+    return got == wanted;
+}
+
+static void test_matrix(apr_pool_t *parent)
+{
+    unsigned total = 1, cell, axis;
+    int wrong[COUNT(sites)] = {0};
+    int count[COUNT(sites)] = {0};
+    apr_pool_t *pool;
+
+    apr_pool_create(&pool, parent);
+    for (axis = 0; axis < AXES; axis++) {
+        total *= lengths[axis];
+    }
+    for (cell = 0; cell < total; cell++) {
+        unsigned at[AXES], rest = cell;
+
+        for (axis = 0; axis < AXES; axis++) {
+            at[axis] = rest % lengths[axis];
+            rest /= lengths[axis];
+        }
+        count[at[SITE]]++;
+        wrong[at[SITE]] += wrong[at[SITE]] < 10 && !check_cell(at, pool);
+        apr_pool_clear(pool);
+    }
+    for (axis = 0; axis < COUNT(sites); axis++) {
+        is_int(wrong[axis], 0, "Sec-Fetch-Site %s: %d cells", shown(sites[axis]), count[axis]);
+    }
+}
+
+/* What clients really send. */
+static void test_clients(apr_pool_t *pool)
+{
+    static const struct {
+        const char *name;
+        account_browser_t browser; /* method, site, mode, dest, purpose, origin, referer */
+        int settings;
+        int wanted;
+    } rows[] = {
+        {"curl", {"POST", NULL, NULL, NULL, NULL, NULL, NULL}, 0, 1},
+        {"curl, GET", {"GET", NULL, NULL, NULL, NULL, NULL, NULL}, 0, 1},
+        {"fetch() of this site", {"POST", "same-origin", "cors", "empty", NULL, OWN, OWN "/"}, 0, 1},
+        {"fetch() of this site, GET", {"GET", "same-origin", "cors", "empty", NULL, NULL, OWN "/"}, 0,
+         1},
+        {"jQuery in an old browser", {"POST", NULL, NULL, NULL, NULL, OWN, OWN "/a"}, 0, 1},
+        {"the same on a port", {"POST", NULL, NULL, NULL, NULL, OTHER_OWN, NULL}, 0, 1},
+        {"an older one yet", {"POST", NULL, NULL, NULL, NULL, NULL, OWN "/a?b#c"}, 0, 1},
+        {"old, of another port", {"POST", NULL, NULL, NULL, NULL, OWN ":8443", NULL}, 0, 0},
+        {"old, of http", {"POST", NULL, NULL, NULL, NULL, "http://shop.example", NULL}, 0, 0},
+        {"old, in capitals", {"POST", NULL, NULL, NULL, NULL, "HTTPS://Shop.Example:443", NULL}, 0, 1},
+        {"old, of a longer name", {"POST", NULL, NULL, NULL, NULL, OWN ".evil.example", NULL}, 0, 0},
+        {"old, of a user", {"POST", NULL, NULL, NULL, NULL, NULL, OWN "@evil.example/"}, 0, 0},
+        {"old, of evil with own in it",
+         {"POST", NULL, NULL, NULL, NULL, NULL, "https://evil.example/" OWN}, 0, 0},
+        {"old, empty Origin", {"POST", NULL, NULL, NULL, NULL, "", NULL}, 0, 0},
+        {"a form of this site", {"POST", "same-origin", "navigate", "document", NULL, OWN, OWN "/"}, 0,
+         1},
+        {"a form of a page without referrer",
+         {"POST", "same-origin", "navigate", "document", NULL, "null", NULL}, 0, 1},
+        {"a form of evil",
+         {"POST", "cross-site", "navigate", "document", NULL, "https://evil.example", NULL}, 0, 0},
+        {"evil, old", {"POST", NULL, NULL, NULL, NULL, "https://evil.example", NULL}, 0, 0},
+        {"a sandboxed frame, old", {"POST", NULL, NULL, NULL, NULL, "null", NULL}, 0, 0},
+        {"fetch() of evil", {"POST", "cross-site", "cors", "empty", NULL, "https://evil.example", NULL},
+         0, 0},
+        {"fetch() of evil, no-cors",
+         {"GET", "cross-site", "no-cors", "empty", NULL, NULL, "https://evil.example/"}, 3, 0},
+        {"img of evil", {"GET", "cross-site", "no-cors", "image", NULL, NULL, NULL}, 3, 0},
+        {"img of this site", {"GET", "same-origin", "no-cors", "image", NULL, NULL, OWN "/"}, 3, 0},
+        {"script of this site", {"GET", "same-origin", "no-cors", "script", NULL, NULL, OWN "/"}, 3, 0},
+        {"iframe of this site", {"GET", "same-origin", "navigate", "iframe", NULL, NULL, OWN "/"}, 3,
+         0},
+        {"a form into a frame", {"POST", "same-origin", "navigate", "iframe", NULL, OWN, OWN "/"}, 3,
+         0},
+        {"the address bar", {"GET", "none", "navigate", "document", NULL, NULL, NULL}, 0, 0},
+        {"the address bar, on", {"GET", "none", "navigate", "document", NULL, NULL, NULL}, 1, 1},
+        {"a POST again from nowhere, on", {"POST", "none", "navigate", "document", NULL, NULL, NULL}, 1,
+         0},
+        {"a link of this site", {"GET", "same-origin", "navigate", "document", NULL, NULL, OWN "/"}, 0,
+         0},
+        {"a link of this site, on",
+         {"GET", "same-origin", "navigate", "document", NULL, NULL, OWN "/"}, 1, 1},
+        {"a link of evil, on",
+         {"GET", "cross-site", "navigate", "document", NULL, NULL, "https://evil.example/"}, 3, 0},
+        {"a sibling's script", {"POST", "same-site", "cors", "empty", NULL, "https://x.example", NULL},
+         0, 0},
+        {"a trusted sibling's script",
+         {"POST", "same-site", "cors", "empty", NULL, "https://x.example", NULL}, 2, 1},
+        {"a prefetch of this site",
+         {"GET", "same-origin", "no-cors", "empty", "prefetch", NULL, OWN "/"}, 3, 0},
+        {"a prerendered page", {"GET", "none", "navigate", "document", "prefetch;prerender", NULL, NULL},
+         3, 0},
+        {"an extension", {"POST", "none", "cors", "empty", NULL, "chrome-extension://x", NULL}, 0, 1},
+        {"headers in capitals", {"POST", "Same-Origin", "CORS", "Empty", NULL, OWN, NULL}, 0, 1},
+        {"evil in capitals", {"GET", "CROSS-SITE", "cors", "empty", NULL, NULL, NULL}, 0, 0},
+        {"an empty Sec-Fetch-Site", {"POST", "", "cors", "empty", NULL, OWN, NULL}, 0, 0},
+        {"an empty Purpose", {"POST", "same-origin", "cors", "empty", "", OWN, NULL}, 0, 1},
+        {"a worklet", {"GET", "same-origin", "no-cors", "audioworklet", NULL, NULL, OWN "/"}, 3, 0},
+        {"PUT of this site", {"PUT", "same-origin", "cors", "empty", NULL, OWN, NULL}, 0, 1},
+    };
+    apr_size_t i;
+
+    for (i = 0; i < COUNT(rows); i++) {
+        account_site_t site = {origins(pool), rows[i].settings & NAVIGATION,
+                               (rows[i].settings & SIBLINGS) != 0};
+
+        is_int(account_origin_allows(&rows[i].browser, &site, pool), rows[i].wanted, "%s",
+               rows[i].name);
+    }
+}
+
+static void test_origin_of(apr_pool_t *pool)
+{
+    static const struct {
+        const char *url;
+        const char *wanted;
+    } rows[] = {
+        {"https://shop.example", "https://shop.example"},
+        {"https://shop.example/", "https://shop.example"},
+        {"https://shop.example/a/b?c=https://d#e", "https://shop.example"},
+        {"https://shop.example?a", "https://shop.example"},
+        {"https://shop.example#a", "https://shop.example"},
+        {"HTTPS://Shop.EXAMPLE/A", "https://shop.example"},
+        {"https://shop.example:443", "https://shop.example"},
+        {"https://shop.example:", "https://shop.example"},
+        {"http://shop.example:80/", "http://shop.example"},
+        {"http://shop.example:443", "http://shop.example:443"},
+        {"https://shop.example:80", "https://shop.example:80"},
+        {"http://shop.example:8080/a:1", "http://shop.example:8080"},
+        {"http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+        {"http://[::1]/", "http://[::1]"},
+        {"http://[::1]:80/", "http://[::1]"},
+        {"http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080"},
+        {"http://[2001:db8::1:8080]/", "http://[2001:db8::1:8080]"},
+        {"https://user:secret@shop.example/", "https://shop.example"},
+        {"https://shop.example@evil.example/", "https://evil.example"},
+        {"https://shop.example.", "https://shop.example."},
+        {"null", NULL},
+        {"", NULL},
+        {"/", NULL},
+        {"/a/b", NULL},
+        {"//shop.example/", NULL},
+        {"shop.example", NULL},
+        {"shop.example:443", NULL},
+        {"https:", NULL},
+        {"https://", NULL},
+        {"https:///a", NULL},
+        {"https:shop.example", NULL},
+        {"ftp://shop.example/", NULL},
+        {"file:///etc/passwd", NULL},
+        {"javascript:alert(1)", NULL},
+        {"data:text/html,https://shop.example", NULL},
+        {"chrome-extension://abc", NULL},
+        {"https://shop.example:x", NULL},
+        {"https://shop.example:443x", NULL},
+        {"http://[::1", NULL},
+    };
+    apr_size_t i;
+
+    for (i = 0; i < COUNT(rows); i++) {
+        is_str(account_origin_of(rows[i].url, pool), rows[i].wanted, "origin of %s",
+               fixture_shown(rows[i].url));
+    }
+}
+
+int main(void)
+{
+    apr_pool_t *pool;
+
+    apr_initialize();
+    apr_pool_create(&pool, NULL);
+    test_matrix(pool);
+    test_clients(pool);
+    test_origin_of(pool);
+    apr_pool_destroy(pool);
+    return done_testing();
+}
