@@ -196,7 +196,7 @@ sub started_without {
 
 for my $mpm (qw(event prefork)) {
     my $server = Account::Server->new(mpm => $mpm, db => 'mysql', mariadb => Account::MariaDB->new->start,
-        loglevel => 'info')->start;
+        loglevel => 'info', conf => $mpm eq 'prefork' ? "StartServers 16\nMinSpareServers 12\nMaxSpareServers 32\n" : '')->start;
     killed_under_load($server, $mpm);
     killed_idle_connections($server, $mpm);
     started_without($server, $mpm);

@@ -6,99 +6,13 @@
 
 use FindBin '$Bin';
 use lib "$Bin/lib";
+use Account::Source qw(code plain_code line_at literals declarations signature parameters is_mutable);
 use Account::Test;
 use File::Find 'find';
 
 my @LAYERS = qw(base store action contract httpd);    # each may include itself and those before it
 my %NUMBERS = (base => [ 100, 149 ], store => [ 150, 199 ], httpd => [ 200, 99999 ]);    # of log lines
 my $BANNED = qr/\b(?:strcpy|strcat|v?sprintf|gets|strtok|atoi)\b/;
-
-# --- C, read roughly ---
-
-# The text with comments and what is in literals blanked out, line by line as before. keep => 'strings': literals
-# stay; keep => 'comments': only comments stay, as NUL bytes.
-sub code {
-    my ($text, %opt) = @_;
-    my $keep  = $opt{keep} // '';
-    my $blank = sub { my ($x, $with) = @_; $x =~ s/[^\n]/$with/g; $x };
-    my $piece = sub {
-        my ($comment, $literal) = @_;
-        return $blank->($comment, $keep eq 'comments' ? "\0" : ' ') if defined $comment;
-        return $keep eq 'strings' ? $literal
-            : substr($literal, 0, 1) . $blank->(substr($literal, 1, -1), ' ') . substr($literal, -1);
-    };
-    $text =~ s{(/\*.*?\*/|//[^\n]*)|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+')}{$piece->($1, $2)}gse;
-    return $text;
-}
-
-sub line_at { my ($text, $position) = @_; return 1 + (substr($text, 0, $position) =~ tr/\n//) }
-
-# Literals that stand side by side are one: ([line, text], ...)
-sub literals {
-    my ($text) = @_;
-    $text = code($text, keep => 'strings');
-    my @found;
-    while ($text =~ /("(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*)/g) {
-        my ($all, $line) = ($1, line_at($text, $-[1]));
-        push @found, [ $line, join '', $all =~ /"((?:[^"\\\n]|\\.)*)"/g ];
-    }
-    return @found;
-}
-
-# What stands at file level: ([first line, text, last line], ...), each { } emptied.
-sub declarations {
-    my ($text) = @_;
-    $text = code($text);
-    $text =~ s{^[ \t]*#(?:[^\n]*\\\n)*[^\n]*}{ $& =~ s/[^\n]/ /gr }gme;
-    my ($depth, $round, $now, $start, @found) = (0, 0, '');
-    while ($text =~ /([{}();])|([^{}();]+)/g) {
-        my $token = $1 // $2;
-        my $position = $-[0];
-        next if $depth && $token !~ /[{}]/;
-        if (!defined $start && $token =~ /\S/) { $start = line_at($text, $position + $-[0]) }
-        if ($token eq '{') { $now .= '{' if !$depth++; next }
-        if ($token eq '}') {
-            next if --$depth > 0;
-            $now .= '}';
-            next if $now !~ /\A[^=]*\)\s*\{\}\z/;    # not the end of a function's body
-        }
-        else {
-            $now .= $token;
-            $round += ($token eq '(') - ($token eq ')');
-            next if $token ne ';' || $round;
-        }
-        push @found, [ $start, $now =~ s/\A\s+//r, line_at($text, $position) ];
-        ($now, $start) = ('');
-    }
-    return @found;
-}
-
-# (name, number of parameters) of a function's declaration; nothing if it is none.
-sub signature {
-    my ($declaration) = @_;
-    return if $declaration =~ /\Atypedef\b/;
-    $declaration =~ s/__attribute__\s*(\((?:[^()]|(?1))*\))//g;
-    $declaration =~ /\A[^=({]*?\b(\w+)\s*(\((?:[^()]|(?2))*\))\s*(?:;|\{\})\z/ or return;
-    return ($1, parameters($2));
-}
-
-sub parameters {
-    my ($list) = @_;
-    $list =~ s/\A\(|\)\z//g;
-    1 while $list =~ s/\([^()]*\)//g;
-    return 0 if $list =~ /\A\s*(?:void)?\s*\z/;
-    return scalar grep { !/\A\s*\.\.\.\s*\z/ } split /,/, $list;
-}
-
-# Whether a variable's declaration (without what it is set to) makes something that can change.
-sub is_mutable {
-    my ($declaration) = @_;
-    $declaration =~ s/=.*//s;
-    $declaration =~ s/\{\}|\[[^\]]*\]|__attribute__.*//gs;
-    return $declaration =~ /\(\s*\*([^)]*)\)/ ? $1 !~ /\bconst\b/
-        : $declaration =~ /\*([^*]*)\z/       ? $1 !~ /\bconst\b/
-        :                                       $declaration !~ /\bconst\b/;
-}
 
 sub layer_of { my ($path) = @_; return $path =~ m{\Amod_account/(\w+)/} ? $1 : 'httpd' }
 
@@ -274,7 +188,7 @@ rule(
             next if $declaration =~ /\A(?:struct|union|enum)\s*\w*\s*(?:\{\})?\s*;\z/;
             push @found, "$path:$line: " . ($declaration =~ s/\s*[={;].*//sr) if is_mutable($declaration =~ s/;\z//r);
         }
-        my $code = code($text);
+        my $code = plain_code($text);
         while ($code =~ /^[ \t]+static\s+([^;=]*)[;=]/mg) {
             my ($declaration, $at) = ($1, $-[0]);
             $declaration =~ s/\{.*\}/{}/s;
@@ -287,13 +201,14 @@ rule(
             'static int counter;', 'static int counter = 3;', 'int counter;', 'static const char *name;',
         'static const char *names[] = {"a", "b"};', 'apr_pool_t *pool = NULL;', 'static struct { int a; } x;',
         'static void (*hook)(int a);', 'extern int counter;', "void f(void) {\n}\nstatic int x;" =~ s/\n//gr,
-        "    static int calls = 0;"
+        '    static int calls = 0;', "NUMBER(a, b) static int x;"
     ],
     good => {
         'mod_account/base/a.c' => "static const char *const names[] = {\"a\"};\nstatic const char name[] = \"a\";\n"
             . "typedef struct x_t { int a; } x_t;\nstatic int f(int a);\nstruct y;\nenum { A, B };\nextern const int b;\n"
             . "static void (*const hook)(int a) = f;\nstatic const struct { int a; } t[] = {{1}};\n"
             . "static const char *g(void)\n{\n    static const int a = 1;\n    int b = 2;\n}\n"
+            . "#define GET(name) \\\n    static int name(void)\nGET(x)\n{\n}\nNUMBER(a, b)\nNUMBER(c, d)\nstatic int g(void)\n{\n}\n"
             . "AP_DECLARE_MODULE(account) = {1, 2};\nextern module AP_MODULE_DECLARE_DATA account_module;\n",
     },
 );
@@ -378,15 +293,17 @@ rule(
         my ($path, $text) = @_;
         my @lines    = split /\n/, $text;
         my @comments = split /\n/, code($text, keep => 'comments');
-        my @found;
+        my (@found, %begin);    # last line of a declaration => its first
         for (declarations($text)) {
             my ($line, $declaration, $last) = @$_;
+            $begin{$last} = $line;
             my ($name) = signature($declaration) or next;
             next if grep { ($comments[ $_ - 1 ] // '') =~ /\0/ } $line .. $last;
-            my $above = $line - 1;    # several that stand together may share the comment above them
-            $above-- while $above > 0 && $lines[ $above - 1 ] =~ /\S/ && ($comments[ $above - 1 ] // '') !~ /\0/
-                && $lines[ $above - 1 ] !~ /\A\s*(?:\}|#(?:ifndef|include))/;
-            push @found, "$path:$line: $name" if !$above || ($comments[ $above - 1 ] // '') !~ /\0/;
+            my $above = $line - 1;    # functions and types that stand together may share the comment above them
+            until ($above < 1 || $lines[ $above - 1 ] !~ /\S/ || ($comments[ $above - 1 ] // '') =~ /\0/ && !$begin{$above}) {
+                $above = ($begin{$above} // $above) - 1;
+            }
+            push @found, "$path:$line: $name" if $above < 1 || $lines[ $above - 1 ] !~ /\S/;
         }
         return @found;
     }),
@@ -396,7 +313,8 @@ rule(
     ],
     good => {
         'mod_account/base/a.h' => "#ifndef A\n#define A\n\n/* This one,\n * on two lines. */\nint f(void);\n\n/* Both. */\n"
-            . "int g(int a,\n      int b);\nint h(void);\n\nint i(void); /* and i */\n\ntypedef int (*fn)(int);\n\n#endif\n",
+            . "int g(int a,\n      int b);\nint h(void);\n\n/* A type and what is done with it. */\nstruct y {\n    int a;\n};\n"
+            . "int j(void);\n\nint i(void); /* and i */\n\ntypedef int (*fn)(int);\n\n#endif\n",
     },
 );
 
@@ -521,11 +439,17 @@ rule(
     check => sub {
         my ($files) = @_;
         my $makefile = $files->{'Makefile.am'} // '';
-        return map { "$_:1: Makefile.am does not name it" }
-            grep { !m{\A(?:Makefile\.am\z|conf/demo/|mod_account/store/schema_sql\.c\z)} && $makefile !~ m{(?<![\w/.-])\Q$_\E(?![\w.-])} }
-            sort keys %$files;
+        my @found;
+        for my $path (grep { !m{\A(?:Makefile\.am|mod_account/store/schema_sql\.c)\z} } sort keys %$files) {
+            my ($named) = $path =~ m{\A(conf/demo)/} ? $1 : $path;    # a folder as a whole
+            push @found, "$path:1: Makefile.am does not name $named" if $makefile !~ m{(?<![\w/.-])\Q$named\E(?![\w./-])};
+        }
+        return @found;
     },
-    bad  => [ [ { 'Makefile.am' => 'x = conf/contracts/a.conf', 'conf/contracts/b.conf' => '' }, 'conf/contracts/b.conf:1' ] ],
+    bad  => [
+        [ { 'Makefile.am' => 'x = conf/contracts/a.conf', 'conf/contracts/b.conf' => '' }, 'conf/contracts/b.conf:1' ],
+        [ { 'Makefile.am' => 'x = demo conf/contracts/a.conf', 'conf/demo/httpd.conf' => '' }, 'conf/demo/httpd.conf:1' ],
+    ],
     good => { 'Makefile.am' => "x = conf/contracts/a.conf mod_account/base/a.c", 'conf/contracts/a.conf' => '', 'mod_account/base/a.c' => '' },
 );
 

@@ -104,6 +104,7 @@ static const char *judge_kind(const char *value)
 static const char *judge_type(account_type_e type, const char *value, apr_pool_t *pool)
 {
     const char *mobile;
+    apr_size_t length;
 
     switch (type) {
     case ACCOUNT_TYPE_IDENTIFIER:
@@ -124,7 +125,8 @@ static const char *judge_type(account_type_e type, const char *value, apr_pool_t
     case ACCOUNT_TYPE_KIND:
         return judge_kind(value);
     case ACCOUNT_TYPE_ROLE:
-        return !value[strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-")] ? value : NULL;
+        length = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+        return !value[length] && length <= 64 ? value : NULL;
     case ACCOUNT_TYPE_DATE:
         return account_text_is_date(value) ? value : NULL;
     default: /* secrets: any text will do */

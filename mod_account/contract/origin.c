@@ -17,8 +17,8 @@ const char *account_origin_of(const char *url, apr_pool_t *pool)
         return NULL;
     }
     /* apr_uri_parse takes the brackets off an IPv6 address */
-    host = strchr(uri.hostname, ':') ? apr_pstrcat(pool, "[", uri.hostname, "]", NULL)
-                                     : uri.hostname;
+    host =
+        strchr(uri.hostname, ':') ? apr_pstrcat(pool, "[", uri.hostname, "]", NULL) : uri.hostname;
     origin = !uri.port_str || !*uri.port_str || uri.port == apr_uri_port_of_scheme(uri.scheme)
                  ? apr_pstrcat(pool, uri.scheme, "://", host, NULL)
                  : apr_psprintf(pool, "%s://%s:%d", uri.scheme, host, uri.port);

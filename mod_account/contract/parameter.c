@@ -48,7 +48,7 @@ static const char *parse_length(account_compiler_t *c, account_parameter_t *p, c
                             "length=-MAX",
                             value);
     }
-    p->least = apr_atoi64(value);
+    p->least = digits ? apr_atoi64(value) : 0;
     if (dash[1]) {
         p->most = apr_atoi64(dash + 1);
     }

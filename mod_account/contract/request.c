@@ -152,10 +152,12 @@ account_body_e account_request_type(const char *content_type, apr_pool_t *pool)
     }
     copy = apr_pstrdup(pool, content_type);
     part = apr_strtok(copy, "; \t", &state);
-    type = !part                                                        ? ACCOUNT_BODY_OTHER
-           : strcasecmp(part, "application/x-www-form-urlencoded") == 0 ? ACCOUNT_BODY_FORM
-           : strcasecmp(part, "application/json") == 0                  ? ACCOUNT_BODY_JSON
-                                                                        : ACCOUNT_BODY_OTHER;
+    if (!part) {
+        return ACCOUNT_BODY_OTHER; /* separators only; state is not set */
+    }
+    type = strcasecmp(part, "application/x-www-form-urlencoded") == 0 ? ACCOUNT_BODY_FORM
+           : strcasecmp(part, "application/json") == 0                ? ACCOUNT_BODY_JSON
+                                                                      : ACCOUNT_BODY_OTHER;
     while ((part = apr_strtok(NULL, "; \t", &state)) != NULL) {
         if (strncasecmp(part, "charset=", 8) == 0 && strcasecmp(part + 8, "utf-8") != 0
             && strcasecmp(part + 8, "\"utf-8\"") != 0 && strcasecmp(part + 8, "utf8") != 0) {

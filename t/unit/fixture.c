@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_file_io.h>
@@ -104,19 +105,37 @@ const account_line_t *fixture_lines(const char *text, const char *file, apr_pool
     return read_children(&reader, root) ? root : NULL;
 }
 
-const account_line_t *fixture_file(const char *path, apr_pool_t *pool)
+const char *fixture_path(const char *path, apr_pool_t *pool)
+{
+    const char *source = getenv("srcdir");
+    apr_finfo_t info;
+
+    return !source || apr_stat(&info, path, APR_FINFO_TYPE, pool) == APR_SUCCESS
+               ? path
+               : apr_pstrcat(pool, source, "/", path, NULL);
+}
+
+const char *fixture_read(const char *path, apr_pool_t *pool)
 {
     apr_size_t length = FILE_BYTES;
     char *text = apr_palloc(pool, FILE_BYTES + 1);
     apr_file_t *file;
 
-    if (apr_file_open(&file, path, APR_FOPEN_READ, APR_OS_DEFAULT, pool) != APR_SUCCESS) {
+    if (apr_file_open(&file, fixture_path(path, pool), APR_FOPEN_READ, APR_OS_DEFAULT, pool)
+        != APR_SUCCESS) {
         return NULL;
     }
     apr_file_read_full(file, text, FILE_BYTES, &length);
     apr_file_close(file);
     text[length] = '\0';
-    return fixture_lines(text, path, pool);
+    return text;
+}
+
+const account_line_t *fixture_file(const char *path, apr_pool_t *pool)
+{
+    const char *text = fixture_read(path, pool);
+
+    return text ? fixture_lines(text, path, pool) : NULL;
 }
 
 const account_contract_t *fixture_compile(const account_line_t *lines, const char **error,

@@ -1,5 +1,5 @@
-/* contract/origin: which browser requests may change state. The whole matrix against a list of rules written down
- * here once more, and the cases that matter by hand. */
+/* contract/origin: which browser requests may change state. The whole matrix against a list of
+ * rules written down here once more, and the cases that matter by hand. */
 
 #include <string.h>
 
@@ -31,20 +31,24 @@ static int equals(const char *a, const char *b)
     return a && strcmp(a, b) == 0;
 }
 
-/* In the rules below: any value of a header, any value that is one, one that is none of those named elsewhere. */
+/* In the rules below: any value of a header, any value that is one, one that is none of those named
+ * elsewhere. */
 #define ANY ((const char *)1)
 #define SENT ((const char *)2)
 #define ABSENT NULL
 
 static int fits(const char *header, const char *rule)
 {
-    return rule == ANY || (rule == SENT ? header && *header : rule ? equals(header, rule) : !header);
+    return rule == ANY
+           || (rule == SENT ? header && *header
+               : rule       ? equals(header, rule)
+                            : !header);
 }
 
-/* The rules, in order: the first that fits decides. From the threat list: cross-site is refused; navigations and
- * whatever a page embeds are refused, none included, but for forms of this site and the switch for the address bar;
- * prefetches are refused; without Sec-Fetch-* the Origin decides, then the Referer; without any of them it is no
- * browser. */
+/* The rules, in order: the first that fits decides. From the threat list: cross-site is refused;
+ * navigations and whatever a page embeds are refused, none included, but for forms of this site and
+ * the switch for the address bar; prefetches are refused; without Sec-Fetch-* the Origin decides,
+ * then the Referer; without any of them it is no browser. */
 typedef struct rule_t {
     const char *site;
     const char *mode;
@@ -133,9 +137,9 @@ static const char *shown(const char *header)
 
 static const char *const sites[] = {"none",       "same-origin", "same-site",
                                     "cross-site", "rubbish",     NULL};
-static const char *const modes[] = {"cors", "same-origin", "navigate", "nested-navigate", "no-cors",
-                                    NULL};
-static const char *const dests[] = {"empty",  "document", "iframe", "image", "script",
+static const char *const modes[] = {"cors",    "same-origin", "navigate", "nested-navigate",
+                                    "no-cors", NULL};
+static const char *const dests[] = {"empty", "document", "iframe", "image", "script",
                                     "style", "object",   "embed",  NULL};
 static const char *const froms[] = {OWN, "https://evil.example", "null", NULL};
 static const char *const referers[] = {OWN "/login.html", "https://evil.example/x", NULL};
@@ -145,7 +149,7 @@ static const char *const methods[] = {"GET", "POST"};
 /* The axes of the matrix, and how long each is. */
 enum { SITE, MODE, DEST, ORIGIN, REFERER, PURPOSE, METHOD, SETTINGS, AXES };
 static const unsigned lengths[AXES] = {
-    COUNT(sites),    COUNT(modes),    COUNT(dests), COUNT(froms),
+    COUNT(sites),    COUNT(modes),    COUNT(dests),   COUNT(froms),
     COUNT(referers), COUNT(purposes), COUNT(methods), 4,
 };
 
@@ -166,11 +170,12 @@ static int check_cell(const unsigned at[AXES], apr_pool_t *pool)
     int got = account_origin_allows(&browser, &site, pool);
 
     if (got != wanted) {
-        diag("%s site %s, mode %s, dest %s, origin %s, referer %s, purpose %s, settings %d: got %d, "
-             "wanted %d",
-             browser.method, shown(browser.sec_fetch_site), shown(browser.sec_fetch_mode),
-             shown(browser.sec_fetch_dest), shown(browser.origin), shown(browser.referer),
-             shown(browser.sec_purpose), settings, got, wanted);
+        diag(
+            "%s site %s, mode %s, dest %s, origin %s, referer %s, purpose %s, settings %d: got %d, "
+            "wanted %d",
+            browser.method, shown(browser.sec_fetch_site), shown(browser.sec_fetch_mode),
+            shown(browser.sec_fetch_dest), shown(browser.origin), shown(browser.referer),
+            shown(browser.sec_purpose), settings, got, wanted);
     }
     return got == wanted;
 }
@@ -213,58 +218,107 @@ static void test_clients(apr_pool_t *pool)
     } rows[] = {
         {"curl", {"POST", NULL, NULL, NULL, NULL, NULL, NULL}, 0, 1},
         {"curl, GET", {"GET", NULL, NULL, NULL, NULL, NULL, NULL}, 0, 1},
-        {"fetch() of this site", {"POST", "same-origin", "cors", "empty", NULL, OWN, OWN "/"}, 0, 1},
-        {"fetch() of this site, GET", {"GET", "same-origin", "cors", "empty", NULL, NULL, OWN "/"}, 0,
+        {"fetch() of this site",
+         {"POST", "same-origin", "cors", "empty", NULL, OWN, OWN "/"},
+         0,
+         1},
+        {"fetch() of this site, GET",
+         {"GET", "same-origin", "cors", "empty", NULL, NULL, OWN "/"},
+         0,
          1},
         {"jQuery in an old browser", {"POST", NULL, NULL, NULL, NULL, OWN, OWN "/a"}, 0, 1},
         {"the same on a port", {"POST", NULL, NULL, NULL, NULL, OTHER_OWN, NULL}, 0, 1},
         {"an older one yet", {"POST", NULL, NULL, NULL, NULL, NULL, OWN "/a?b#c"}, 0, 1},
         {"old, of another port", {"POST", NULL, NULL, NULL, NULL, OWN ":8443", NULL}, 0, 0},
         {"old, of http", {"POST", NULL, NULL, NULL, NULL, "http://shop.example", NULL}, 0, 0},
-        {"old, in capitals", {"POST", NULL, NULL, NULL, NULL, "HTTPS://Shop.Example:443", NULL}, 0, 1},
-        {"old, of a longer name", {"POST", NULL, NULL, NULL, NULL, OWN ".evil.example", NULL}, 0, 0},
+        {"old, in capitals",
+         {"POST", NULL, NULL, NULL, NULL, "HTTPS://Shop.Example:443", NULL},
+         0,
+         1},
+        {"old, of a longer name",
+         {"POST", NULL, NULL, NULL, NULL, OWN ".evil.example", NULL},
+         0,
+         0},
         {"old, of a user", {"POST", NULL, NULL, NULL, NULL, NULL, OWN "@evil.example/"}, 0, 0},
         {"old, of evil with own in it",
-         {"POST", NULL, NULL, NULL, NULL, NULL, "https://evil.example/" OWN}, 0, 0},
+         {"POST", NULL, NULL, NULL, NULL, NULL, "https://evil.example/" OWN},
+         0,
+         0},
         {"old, empty Origin", {"POST", NULL, NULL, NULL, NULL, "", NULL}, 0, 0},
-        {"a form of this site", {"POST", "same-origin", "navigate", "document", NULL, OWN, OWN "/"}, 0,
+        {"a form of this site",
+         {"POST", "same-origin", "navigate", "document", NULL, OWN, OWN "/"},
+         0,
          1},
         {"a form of a page without referrer",
-         {"POST", "same-origin", "navigate", "document", NULL, "null", NULL}, 0, 1},
+         {"POST", "same-origin", "navigate", "document", NULL, "null", NULL},
+         0,
+         1},
         {"a form of evil",
-         {"POST", "cross-site", "navigate", "document", NULL, "https://evil.example", NULL}, 0, 0},
+         {"POST", "cross-site", "navigate", "document", NULL, "https://evil.example", NULL},
+         0,
+         0},
         {"evil, old", {"POST", NULL, NULL, NULL, NULL, "https://evil.example", NULL}, 0, 0},
         {"a sandboxed frame, old", {"POST", NULL, NULL, NULL, NULL, "null", NULL}, 0, 0},
-        {"fetch() of evil", {"POST", "cross-site", "cors", "empty", NULL, "https://evil.example", NULL},
-         0, 0},
+        {"fetch() of evil",
+         {"POST", "cross-site", "cors", "empty", NULL, "https://evil.example", NULL},
+         0,
+         0},
         {"fetch() of evil, no-cors",
-         {"GET", "cross-site", "no-cors", "empty", NULL, NULL, "https://evil.example/"}, 3, 0},
+         {"GET", "cross-site", "no-cors", "empty", NULL, NULL, "https://evil.example/"},
+         3,
+         0},
         {"img of evil", {"GET", "cross-site", "no-cors", "image", NULL, NULL, NULL}, 3, 0},
         {"img of this site", {"GET", "same-origin", "no-cors", "image", NULL, NULL, OWN "/"}, 3, 0},
-        {"script of this site", {"GET", "same-origin", "no-cors", "script", NULL, NULL, OWN "/"}, 3, 0},
-        {"iframe of this site", {"GET", "same-origin", "navigate", "iframe", NULL, NULL, OWN "/"}, 3,
+        {"script of this site",
+         {"GET", "same-origin", "no-cors", "script", NULL, NULL, OWN "/"},
+         3,
          0},
-        {"a form into a frame", {"POST", "same-origin", "navigate", "iframe", NULL, OWN, OWN "/"}, 3,
+        {"iframe of this site",
+         {"GET", "same-origin", "navigate", "iframe", NULL, NULL, OWN "/"},
+         3,
+         0},
+        {"a form into a frame",
+         {"POST", "same-origin", "navigate", "iframe", NULL, OWN, OWN "/"},
+         3,
          0},
         {"the address bar", {"GET", "none", "navigate", "document", NULL, NULL, NULL}, 0, 0},
         {"the address bar, on", {"GET", "none", "navigate", "document", NULL, NULL, NULL}, 1, 1},
-        {"a POST again from nowhere, on", {"POST", "none", "navigate", "document", NULL, NULL, NULL}, 1,
+        {"a POST again from nowhere, on",
+         {"POST", "none", "navigate", "document", NULL, NULL, NULL},
+         1,
          0},
-        {"a link of this site", {"GET", "same-origin", "navigate", "document", NULL, NULL, OWN "/"}, 0,
+        {"a link of this site",
+         {"GET", "same-origin", "navigate", "document", NULL, NULL, OWN "/"},
+         0,
          0},
         {"a link of this site, on",
-         {"GET", "same-origin", "navigate", "document", NULL, NULL, OWN "/"}, 1, 1},
+         {"GET", "same-origin", "navigate", "document", NULL, NULL, OWN "/"},
+         1,
+         1},
         {"a link of evil, on",
-         {"GET", "cross-site", "navigate", "document", NULL, NULL, "https://evil.example/"}, 3, 0},
-        {"a sibling's script", {"POST", "same-site", "cors", "empty", NULL, "https://x.example", NULL},
-         0, 0},
+         {"GET", "cross-site", "navigate", "document", NULL, NULL, "https://evil.example/"},
+         3,
+         0},
+        {"a sibling's script",
+         {"POST", "same-site", "cors", "empty", NULL, "https://x.example", NULL},
+         0,
+         0},
         {"a trusted sibling's script",
-         {"POST", "same-site", "cors", "empty", NULL, "https://x.example", NULL}, 2, 1},
+         {"POST", "same-site", "cors", "empty", NULL, "https://x.example", NULL},
+         2,
+         1},
         {"a prefetch of this site",
-         {"GET", "same-origin", "no-cors", "empty", "prefetch", NULL, OWN "/"}, 3, 0},
-        {"a prerendered page", {"GET", "none", "navigate", "document", "prefetch;prerender", NULL, NULL},
-         3, 0},
-        {"an extension", {"POST", "none", "cors", "empty", NULL, "chrome-extension://x", NULL}, 0, 1},
+         {"GET", "same-origin", "no-cors", "empty", "prefetch", NULL, OWN "/"},
+         3,
+         0},
+        {"a prerendered page",
+         {"GET", "none", "navigate", "document", "prefetch;prerender", NULL, NULL},
+         3,
+         0},
+        {"an extension",
+         {"POST", "none", "cors", "empty", NULL, "chrome-extension://x", NULL},
+         0,
+         1},
         {"headers in capitals", {"POST", "Same-Origin", "CORS", "Empty", NULL, OWN, NULL}, 0, 1},
         {"evil in capitals", {"GET", "CROSS-SITE", "cors", "empty", NULL, NULL, NULL}, 0, 0},
         {"an empty Sec-Fetch-Site", {"POST", "", "cors", "empty", NULL, OWN, NULL}, 0, 0},

@@ -33,8 +33,8 @@ static apr_array_header_t *make_pairs(apr_pool_t *pool)
     return apr_array_make(pool, 4, sizeof(account_pair_t));
 }
 
-/* The pairs as one text. NULL: malformed. The bytes are given without the NUL that a text would have after them,
- * so that reading too far is seen. */
+/* The pairs as one text. NULL: malformed. The bytes are given without the NUL that a text would
+ * have after them, so that reading too far is seen. */
 static const char *read_pairs(reader_t reader, const char *text, apr_size_t length,
                               apr_pool_t *pool)
 {
@@ -60,9 +60,9 @@ static void check_rows(reader_t reader, const row_t *rows, apr_size_t count, apr
     apr_size_t i;
 
     for (i = 0; i < count; i++) {
-        is_str(read_pairs(reader, rows[i].text, rows[i].length, pool), rows[i].wanted,
-               "%s: %s%s", reader == account_request_form ? "form" : "json",
-               fixture_shown(rows[i].text), rows[i].wanted ? "" : " is malformed");
+        is_str(read_pairs(reader, rows[i].text, rows[i].length, pool), rows[i].wanted, "%s: %s%s",
+               reader == account_request_form ? "form" : "json", fixture_shown(rows[i].text),
+               rows[i].wanted ? "" : " is malformed");
     }
 }
 
@@ -93,7 +93,10 @@ static void test_form(apr_pool_t *pool)
         {BYTES("a=%F0%9F%98%80"), "a=\xF0\x9F\x98\x80;"},
         {BYTES("a=%0d%0A%01%7f"), "a=\r\n\x01\x7f;"},
         {BYTES("a={\"b\":1}"), "a={\"b\":1};"},
-        {BYTES("\xEF\xBB\xBF" "a=1"), "\xEF\xBB\xBF" "a=1;"},
+        {BYTES("\xEF\xBB\xBF"
+               "a=1"),
+         "\xEF\xBB\xBF"
+         "a=1;"},
         {BYTES("a=%"), MALFORMED},
         {BYTES("a=%4"), MALFORMED},
         {BYTES("a=%z1"), MALFORMED},
@@ -324,24 +327,26 @@ static void test_cookies(apr_pool_t *pool)
                rows[i].header ? fixture_shown(rows[i].header) : "(none)");
     }
     for (j = 0; j < 26; j++) {
-        header = apr_psprintf(pool, "%ss=%c" "bcdefghijklmnopqrstuvwxyz; ", header, 'a' + j);
+        header = apr_psprintf(pool,
+                              "%ss=%c"
+                              "bcdefghijklmnopqrstuvwxyz; ",
+                              header, 'a' + j);
     }
     is_int(account_request_cookies(header, "s", 4, pool)->nelts, 5, "no more than limit + 1");
     is_int(account_request_cookies(header, "s", 0, pool)->nelts, 1, "no more than one");
 }
 
 /* A route that reads name, word, word2 (again=), kind. */
-static const char names_contract[] =
-    "<AccountContract names>\n"
-    "AccountReply * 400 '\"%{outcome}\"'\n"
-    "AccountReply ok 200 '1'\n"
-    "<AccountRoute r POST /{name}>\n"
-    "AccountAction register\n"
-    "AccountParam user_name name\n"
-    "AccountParam password word again=word2\n"
-    "AccountParam nickname nick\n"
-    "</AccountRoute>\n"
-    "</AccountContract>\n";
+static const char names_contract[] = "<AccountContract names>\n"
+                                     "AccountReply * 400 '\"%{outcome}\"'\n"
+                                     "AccountReply ok 200 '1'\n"
+                                     "<AccountRoute r POST /{name}>\n"
+                                     "AccountAction register\n"
+                                     "AccountParam user_name name\n"
+                                     "AccountParam password word again=word2\n"
+                                     "AccountParam nickname nick\n"
+                                     "</AccountRoute>\n"
+                                     "</AccountContract>\n";
 
 static void test_names(apr_pool_t *pool)
 {

@@ -274,7 +274,8 @@ static void test_outcomes(world_t *w)
         {"invalid", "%{value", "\"%{message}\"", "the %{ at %{value is not closed"},
         {"invalid", NULL, "\"%{message}\"",
          "the outcome invalid is shown with %{message} and has no AccountMessage"},
-        {"invalid", "now %{message}", "\"%{message}\"", "an AccountMessage can't contain %{message}"},
+        {"invalid", "now %{message}", "\"%{message}\"",
+         "an AccountMessage can't contain %{message}"},
         {"invalid", "%{message}", "%{message}", "an AccountMessage can't contain %{message}"},
     };
     world_t copy;
@@ -288,8 +289,8 @@ static void test_outcomes(world_t *w)
                fixture_shown(rows[i].json), rows[i].outcome,
                fixture_shown(rows[i].message ? rows[i].message : "(none)"));
     }
-    is_str(render(w, "%{outcome|few}"),
-           "AccountMap few has no entry for the outcome ok, and no *", "an outcome in no map");
+    is_str(render(w, "%{outcome|few}"), "AccountMap few has no entry for the outcome ok, and no *",
+           "an outcome in no map");
 }
 
 /* Values that would like to be more than values. */
@@ -304,7 +305,8 @@ static void test_injection(world_t *w)
         "</script><script>alert(1)</script>",
         "%{account.id}",
         "%{token}\"",
-        "\x01" "0",
+        "\x01"
+        "0",
         "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x0F\x10\x1B\x1F",
         "tab\tline\nreturn\r",
         "\x7F",
@@ -367,7 +369,8 @@ static void test_errors(world_t *w)
         {"{'a': 1}", "this is not JSON: string or '}' expected near ''', near …{'a': 1}"},
         {"", "this is not JSON: unexpected token near end of file, near …"},
         {"{\"a\": 1} x", "this is not JSON: end of file expected near 'x', near …{\"a\": 1} x"},
-        {"{\"a\": \"\\q\"}", "this is not JSON: invalid escape near '\"\\q', near …{\"a\": \"\\q\"}"},
+        {"{\"a\": \"\\q\"}",
+         "this is not JSON: invalid escape near '\"\\q', near …{\"a\": \"\\q\"}"},
         {"{\"a\": 1, \"a\": 2}", "this is not JSON: duplicate object key near '\"a\"', near …"},
         {"%{account.id", "the %{ at %{account.id is not closed"},
         {"\"%{account.id\"", "the %{ at %{account.id\" is not closed"},
@@ -411,8 +414,7 @@ static void test_errors(world_t *w)
         {"%{account.created|iso8601=+0x:00}", "\"+0x:00\" is no time zone: write it as +08:00"},
         {"%{account.created|iso8601=+14:01}", "\"+14:01\" is no time zone: at most 14:00"},
         {"%{account.created|iso8601=-15:00}", "\"-15:00\" is no time zone: at most 14:00"},
-        {"%{account.role|rolle}",
-         "there is no filter, map or shape rolle (did you mean role?)"},
+        {"%{account.role|rolle}", "there is no filter, map or shape rolle (did you mean role?)"},
         {"%{account.created|iso8610}",
          "there is no filter, map or shape iso8610 (did you mean iso8601?)"},
         {"%{account.id|}", "there is no filter, map or shape "},
@@ -458,10 +460,10 @@ static void test_carried(world_t *w)
         {"%{value}", ACCOUNT_CARRIES_VALUE, NULL},
         {"%{retry_after}", 0, "the outcome ok does not carry %{retry_after}"},
         {"%{points.total}", ACCOUNT_CARRIES_POINTS, NULL},
-        {"%{entry.amount}", ACCOUNT_CARRIES_POINTS, "the outcome ok does not carry %{entry.amount}"},
+        {"%{entry.amount}", ACCOUNT_CARRIES_POINTS,
+         "the outcome ok does not carry %{entry.amount}"},
         {"%{captcha.id}", 0, "the outcome ok does not carry %{captcha.id}"},
-        {"%{stranger}", 0,
-         "the outcome ok does not carry %{token} (in AccountShape stranger)"},
+        {"%{stranger}", 0, "the outcome ok does not carry %{token} (in AccountShape stranger)"},
         {"%{mount} ", 0, NULL},
         {"%{outcome}", 0, NULL},
     };
@@ -483,7 +485,8 @@ static void test_carried(world_t *w)
            "what this version does not have");
 }
 
-/* An answer without what it might carry: absent, not a crash. A sealed answer opens, a foreign one is a failure. */
+/* An answer without what it might carry: absent, not a crash. A sealed answer opens, a foreign one
+ * is a failure. */
 static void test_absent(world_t *w)
 {
     static const account_answer_t empty = {0};
@@ -519,10 +522,14 @@ static void test_absent(world_t *w)
 static void test_map_find(world_t *w)
 {
     static const row_t rows[] = {
-        {"ok", "ok"},           {"ok.more", "ok"},
-        {"invalid.email", "invalid.email"}, {"invalid.email.length.x", "invalid.email"},
-        {"invalid.name", "invalid"},        {"", "*"},
-        {".", "*"},             {"*", "*"},
+        {"ok", "ok"},
+        {"ok.more", "ok"},
+        {"invalid.email", "invalid.email"},
+        {"invalid.email.length.x", "invalid.email"},
+        {"invalid.name", "invalid"},
+        {"", "*"},
+        {".", "*"},
+        {"*", "*"},
         {"OK", "*"},
     };
     const account_map_t *code = apr_hash_get(w->scope.maps, "code", APR_HASH_KEY_STRING);
