@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "store/codes.h"
 
-#define ANSWER_LIFE (12 * 3600 * APR_INT64_C(1000)) /* milliseconds; contract mmall */
+#define ANSWER_LIFE (12 * 3600 * APR_INT64_C(1000)) /* milliseconds */
 
 static apr_status_t find_account(const account_call_t *call, const account_t **account)
 {

@@ -8,8 +8,8 @@
 
 static int is_in_alphabet(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
-           c == '/';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+'
+           || c == '/';
 }
 
 /* The length without padding, or -1 where the form is wrong. EVP_DecodeBlock skips blanks and takes
@@ -58,8 +58,9 @@ apr_ssize_t account_base64_decode(unsigned char *bytes, apr_size_t capacity, con
     if (size > capacity) {
         return -1;
     }
-    if (whole > 0 &&
-        EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)(whole * 4)) != (int)(whole * 3)) {
+    if (whole > 0
+        && EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)(whole * 4))
+               != (int)(whole * 3)) {
         return -1;
     }
     if (rest > 0) {

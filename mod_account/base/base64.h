@@ -12,6 +12,7 @@
 apr_ssize_t account_base64_decode(unsigned char *bytes, apr_size_t capacity, const char *text,
                                   apr_size_t length, int padded);
 
+/* The text of length bytes, from pool. */
 const char *account_base64_encode(apr_pool_t *pool, const unsigned char *bytes, apr_size_t length,
                                   int padded);
 

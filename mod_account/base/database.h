@@ -127,6 +127,8 @@ apr_status_t account_db_rows(account_db_t *db, int statement, account_args_t arg
  * ACCOUNT_READ. */
 apr_status_t account_db_schema(account_db_t *db, const char *sql);
 
+/* Of the connection that is lent: its dialect, the pool of the work that it is lent for (where rows
+ * are copied), and where its log lines go. */
 account_dialect_e account_db_dialect(const account_db_t *db);
 apr_pool_t *account_db_pool(const account_db_t *db);
 const account_log_t *account_db_log(const account_db_t *db);

@@ -11,12 +11,6 @@
 
 #include "base/clock.h"
 
-/* More than any statement has. */
-#define MAX_ARGS 32
-
-/* While another process opens or recovers the file, sqlite3 refuses to prepare anything. */
-#define LOCKED_PAUSE (10 * 1000)
-#define LOCKED_TRIES 160
 #define GREET_TRIES 5
 
 typedef struct error_class_t {
@@ -48,8 +42,6 @@ static const error_class_t mysql_errors[] = {
     {2030, ACCOUNT_DBD_STALE, 1},    /* statement not prepared */
 };
 
-#define GONE_BEFORE_SENDING 2006
-
 /* Server errors whose texts name tables, columns and users, but never what a client sent. */
 static const int harmless_texts[] = {1044, 1048, 1053, 1054, 1142, 1143, 1146, 1205, 1213,
                                      1227, 1290, 1364, 1406, 1836, 1927, 3101, 3169, 4031};
@@ -60,6 +52,24 @@ int account_database_dialect(const char *driver)
         return ACCOUNT_MYSQL;
     }
     return strcmp(driver, "sqlite3") ? -1 : ACCOUNT_SQLITE3;
+}
+
+/*
+ * Oracle's client library has no function for it. But a MYSQL begins with a NET, and that with a
+ * pointer to the transport, four pointers of a buffer, and the descriptor: since MySQL 4 and
+ * because other languages' drivers read it there. Believed only if it is a connected socket.
+ */
+static int socket_in_handle(void *native)
+{
+    const struct {
+        void *transport;
+        void *buffer[4];
+        int fd;
+    } *net = native;
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+
+    return getpeername(net->fd, (struct sockaddr *)&peer, &length) == 0 ? net->fd : -1;
 }
 
 apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_t *config,
@@ -92,9 +102,7 @@ apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_
             apr_pstrcat(pool, config->params, ",reconnect=0,flags=CLIENT_FOUND_ROWS", NULL);
         *(void **)&dbd->socket = dlsym(RTLD_DEFAULT, "mysql_get_socket");
         if (dbd->socket == NULL) {
-            account_log(config->log, ACCOUNT_LOG_WARNING, 0,
-                        ACLOGNO(00101) "the MySQL client library has no mysql_get_socket: a frozen "
-                                       "database server will hold threads without limit");
+            dbd->socket = socket_in_handle;
         }
     }
 
@@ -154,7 +162,7 @@ static const char *printable(account_db_t *db, int code, const char *message)
     return apr_psprintf(db->scratch, "%.*s...", (int)(quote - message), message);
 }
 
-static apr_status_t failed(account_db_t *db, int code, const char *name, int has_values)
+apr_status_t account_dbd_failed(account_db_t *db, int code, const char *name, int has_values)
 {
     const char *message = apr_dbd_error(db->dbd->driver, db->handle, 0);
 
@@ -186,7 +194,7 @@ apr_status_t account_dbd_status(const account_db_t *db)
 }
 
 /* A statement without values and without rows. */
-static int plain(account_db_t *db, const char *sql)
+int account_dbd_plain(account_db_t *db, const char *sql)
 {
     int rows = 0;
 
@@ -194,7 +202,7 @@ static int plain(account_db_t *db, const char *sql)
 }
 
 /* Whether the last failure was that another process has the file for itself. */
-static int is_locked(account_db_t *db)
+int account_dbd_is_locked(account_db_t *db)
 {
     const char *message = apr_dbd_error(db->dbd->driver, db->handle, 0);
 
@@ -263,8 +271,13 @@ apr_status_t account_dbd_open(account_db_t **db, const account_dbd_t *dbd, const
         goto leave;
     }
     opened->socket = duplicate_socket(opened);
+    if (dbd->dialect == ACCOUNT_MYSQL && opened->socket < 0) {
+        account_log(dbd->log, ACCOUNT_LOG_WARNING, 0,
+                    ACLOGNO(00101) "the MySQL client library does not tell its socket: a frozen "
+                                   "database server will hold threads without limit");
+    }
     for (setting = settings[dbd->dialect]; *setting != NULL && code == 0; setting++) {
-        while ((code = plain(opened, *setting)) != 0 && is_locked(opened)
+        while ((code = account_dbd_plain(opened, *setting)) != 0 && account_dbd_is_locked(opened)
                && ++tries < LOCKED_TRIES) {
             apr_sleep(LOCKED_PAUSE);
         }
@@ -329,7 +342,7 @@ apr_status_t account_dbd_greet(account_db_t *db, const account_database_config_t
             break;
         }
         account_dbd_forget(db);
-        plain(db, "ROLLBACK"); /* there may be nothing to roll back: no matter */
+        account_dbd_plain(db, "ROLLBACK"); /* there may be nothing to roll back: no matter */
         apr_sleep(LOCKED_PAUSE);
     }
     apr_pool_destroy(pool);
@@ -355,19 +368,19 @@ void account_dbd_forget(account_db_t *db)
  * error of a COMMIT (of which Galera's "again" is one) behind the SET autocommit that follows. */
 apr_status_t account_dbd_begin(account_db_t *db)
 {
-    int code =
-        plain(db, db->dbd->dialect == ACCOUNT_MYSQL ? "START TRANSACTION" : "BEGIN IMMEDIATE");
+    int code = account_dbd_plain(db, db->dbd->dialect == ACCOUNT_MYSQL ? "START TRANSACTION"
+                                                                       : "BEGIN IMMEDIATE");
 
-    return code ? failed(db, code, "begin", 0) : APR_SUCCESS;
+    return code ? account_dbd_failed(db, code, "begin", 0) : APR_SUCCESS;
 }
 
 apr_status_t account_dbd_commit(account_db_t *db)
 {
-    int code = plain(db, "COMMIT");
+    int code = account_dbd_plain(db, "COMMIT");
     apr_status_t rv = APR_SUCCESS;
 
     if (code != 0) {
-        rv = failed(db, code, "commit", 0);
+        rv = account_dbd_failed(db, code, "commit", 0);
         db->may_have_run = db->problem == ACCOUNT_DBD_LOST && code != GONE_BEFORE_SENDING;
         if (db->problem != ACCOUNT_DBD_LOST) {
             account_dbd_rollback(db);
@@ -378,235 +391,10 @@ apr_status_t account_dbd_commit(account_db_t *db)
 
 void account_dbd_rollback(account_db_t *db)
 {
-    if (db->problem != ACCOUNT_DBD_LOST && plain(db, "ROLLBACK") != 0) {
+    if (db->problem != ACCOUNT_DBD_LOST && account_dbd_plain(db, "ROLLBACK") != 0) {
         /* sqlite3 has already rolled back after some errors, and says so with one. */
         db->discard = !db->dbd->in_memory;
     }
-}
-
-/* The letters of the placeholders; NULL for anything that the drivers would take wrongly. */
-static const char *placeholders(const char *sql, apr_pool_t *pool)
-{
-    char types[MAX_ARGS + 1];
-    int count = 0;
-    const char *at;
-
-    for (at = sql; *at != '\0'; at++) {
-        if (*at == '?' || count == MAX_ARGS) {
-            return NULL;
-        }
-        if (*at != '%') {
-            continue;
-        }
-        if (!strncmp(at, "%lld", 4)) {
-            types[count++] = 'n';
-            at += 3;
-        }
-        else if (at[1] == 's') {
-            types[count++] = 't';
-            at++;
-        }
-        else if (at[1] == '%') {
-            at++;
-        }
-        else {
-            return NULL;
-        }
-    }
-    types[count] = '\0';
-    return apr_pstrdup(pool, types);
-}
-
-static int fits(const char *types, account_args_t args)
-{
-    int i;
-
-    if (types == NULL || args.count < 0 || (size_t)args.count != strlen(types)) {
-        return 0;
-    }
-    for (i = 0; i < args.count; i++) {
-        if ((types[i] == 'n') != (args.values[i].type == ACCOUNT_ARG_NUMBER)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Prepares the statement if need be, and checks and converts its values. */
-static apr_status_t ready(account_db_t *db, int number, account_args_t args, const void **values)
-{
-    const account_statement_t *statement = &db->dbd->statements[number];
-    account_dbd_prepared_t *prepared = &db->prepared[number];
-    const char *sql, *types;
-    int i, code, tries = 0;
-
-    if (db->problem != ACCOUNT_DBD_FINE) {
-        return account_dbd_status(db); /* after a failure nothing more is done on this work */
-    }
-    sql = statement->sql[db->dbd->dialect] ? statement->sql[db->dbd->dialect]
-                                           : statement->sql[ACCOUNT_MYSQL];
-    types = prepared->statement ? prepared->types : placeholders(sql, db->pool);
-    if (!fits(types, args)) {
-        account_log(db->log, ACCOUNT_LOG_ERROR, APR_EINVAL,
-                    ACLOGNO(00103) "database: %s: its values do not fit its placeholders",
-                    statement->name);
-        db->problem = ACCOUNT_DBD_MISUSE;
-        return APR_EINVAL;
-    }
-    if (prepared->statement == NULL) {
-        for (;;) {
-            apr_dbd_prepared_t *fresh = NULL;
-
-            code = apr_dbd_prepare(db->dbd->driver, db->pool, db->handle, sql, NULL, &fresh);
-            if (code == 0) {
-                prepared->statement = fresh;
-                prepared->types = types;
-                break;
-            }
-            if (!is_locked(db) || ++tries > LOCKED_TRIES
-                || (db->deadline != 0 && account_clock_monotonic() > db->deadline)) {
-                return failed(db, code, statement->name, 0);
-            }
-            apr_sleep(LOCKED_PAUSE);
-        }
-    }
-    for (i = 0; i < args.count; i++) {
-        values[i] = args.values[i].type == ACCOUNT_ARG_NUMBER ? (const void *)&args.values[i].number
-                                                              : (const void *)args.values[i].text;
-    }
-    return APR_SUCCESS;
-}
-
-apr_status_t account_db_execute(account_db_t *db, int statement, account_args_t args,
-                                apr_int64_t *rows)
-{
-    const void *values[MAX_ARGS];
-    apr_status_t rv = ready(db, statement, args, values);
-    int code, touched = 0;
-
-    if (rv != APR_SUCCESS) {
-        goto leave;
-    }
-    code = apr_dbd_pbquery(db->dbd->driver, db->scratch, db->handle, &touched,
-                           db->prepared[statement].statement, values);
-    if (code != 0) {
-        rv = failed(db, code, db->dbd->statements[statement].name, 1);
-        db->may_have_run |=
-            db->single && db->problem == ACCOUNT_DBD_LOST && code != GONE_BEFORE_SENDING;
-        goto leave;
-    }
-    db->may_have_run |= db->single;
-    if (rows != NULL) {
-        *rows = touched;
-    }
-
-leave:
-    apr_pool_clear(db->scratch);
-    return rv;
-}
-
-/* The values of one row: the driver overwrites its own with the next. */
-static const char *const *copy_row(account_db_t *db, apr_dbd_row_t *row, int count)
-{
-    const char **columns = apr_palloc(db->results, sizeof(*columns) * count);
-    int i;
-
-    for (i = 0; i < count; i++) {
-        const char *value = apr_dbd_get_entry(db->dbd->driver, row, i);
-
-        columns[i] = value ? apr_pstrdup(db->results, value) : NULL;
-    }
-    return columns;
-}
-
-apr_status_t account_db_rows(account_db_t *db, int statement, account_args_t args, int limit,
-                             apr_array_header_t **rows)
-{
-    const void *values[MAX_ARGS];
-    const apr_dbd_driver_t *driver = db->dbd->driver;
-    const char *name = db->dbd->statements[statement].name;
-    apr_dbd_results_t *results = NULL;
-    apr_status_t rv = ready(db, statement, args, values);
-    int code;
-
-    if (rv != APR_SUCCESS) {
-        goto leave;
-    }
-    *rows = apr_array_make(db->results, 1, sizeof(const char *const *));
-    code = apr_dbd_pbselect(driver, db->scratch, db->handle, &results,
-                            db->prepared[statement].statement, 0, values);
-    if (code != 0) {
-        rv = failed(db, code, name, 1);
-        goto leave;
-    }
-    for (;;) {
-        apr_dbd_row_t *row = NULL;
-
-        code = apr_dbd_get_row(driver, db->scratch, results, &row, -1);
-        if (code != 0) {
-            break; /* and never again: after "no more" the mysql driver would free twice */
-        }
-        if ((*rows)->nelts < limit) {
-            APR_ARRAY_PUSH(*rows, const char *const *) =
-                copy_row(db, row, apr_dbd_num_cols(driver, results));
-        }
-    }
-    if (code != -1) {
-        rv = failed(db, code, name, 1);
-    }
-
-leave:
-    /* The results go before the connection does anything else: freeing them talks to it. */
-    apr_pool_clear(db->scratch);
-    return rv;
-}
-
-apr_status_t account_db_row(account_db_t *db, int statement, account_args_t args,
-                            const char *const **columns)
-{
-    apr_array_header_t *rows;
-    apr_status_t rv = account_db_rows(db, statement, args, 1, &rows);
-
-    *columns = NULL;
-    if (rv == APR_SUCCESS && rows->nelts > 0) {
-        *columns = APR_ARRAY_IDX(rows, 0, const char *const *);
-    }
-    return rv;
-}
-
-apr_status_t account_db_schema(account_db_t *db, const char *sql)
-{
-    const apr_dbd_driver_t *driver = db->dbd->driver;
-    apr_dbd_results_t *results = NULL;
-    apr_dbd_row_t *row = NULL;
-    apr_status_t rv = account_dbd_status(db);
-    int code;
-
-    if (rv != APR_SUCCESS) {
-        goto leave;
-    }
-    if (!strncasecmp(sql, "SELECT", 6) || !strncasecmp(sql, "PRAGMA", 6)) {
-        /* It may answer with rows, and they must be read. */
-        code = apr_dbd_select(driver, db->scratch, db->handle, &results, sql, 0);
-        while (code == 0 && results != NULL) {
-            code = apr_dbd_get_row(driver, db->scratch, results, &row, -1);
-        }
-        code = code == -1 ? 0 : code;
-    }
-    else {
-        code = plain(db, sql);
-    }
-    if (code != 0) {
-        rv = failed(db, code, "schema", 0);
-    }
-    db->may_have_run |= db->single;
-    if (db->dbd->dialect == ACCOUNT_SQLITE3) {
-        account_dbd_forget(db); /* a changed schema has expired them all */
-    }
-
-leave:
-    apr_pool_clear(db->scratch);
-    return rv;
 }
 
 account_dialect_e account_db_dialect(const account_db_t *db)

@@ -10,6 +10,13 @@
  * A connection belongs to one thread at a time; none of this locks.
  */
 
+/* While another process opens or recovers the file, sqlite3 refuses to prepare anything. */
+#define LOCKED_PAUSE (10 * 1000)
+#define LOCKED_TRIES 160
+
+/* The client library could not send the statement: it has not run. */
+#define GONE_BEFORE_SENDING 2006
+
 /* What all connections of one pool have in common. */
 typedef struct account_dbd_t {
     account_dialect_e dialect;
@@ -17,7 +24,7 @@ typedef struct account_dbd_t {
     const char *params;
     const account_statement_t *statements;
     int statement_count;
-    int (*socket)(void *native); /* mysql_get_socket, or NULL where that does not exist */
+    int (*socket)(void *native); /* mysql: the descriptor of a connection, or -1 */
     int in_memory;               /* closing the connection would lose everything */
     const account_log_t *log;
 } account_dbd_t;
@@ -87,9 +94,21 @@ apr_status_t account_dbd_greet(account_db_t *db, const account_database_config_t
 /* Before the first statement of some work. */
 void account_dbd_lend(account_db_t *db, apr_pool_t *results, apr_time_t deadline);
 
+/* Around work that is all or nothing. A COMMIT that fails leaves nothing behind, unless its answer
+ * was lost: db->may_have_run. */
 apr_status_t account_dbd_begin(account_db_t *db);
 apr_status_t account_dbd_commit(account_db_t *db);
 void account_dbd_rollback(account_db_t *db);
+
+/* A statement without values and without rows; the driver's code, 0 for success. */
+int account_dbd_plain(account_db_t *db, const char *sql);
+
+/* After the driver's code for what was asked by that name: notes the problem, logs it (without what
+ * a client sent, if it had values) and returns its status. */
+apr_status_t account_dbd_failed(account_db_t *db, int code, const char *name, int has_values);
+
+/* Whether the last failure was that another process has the file for itself (sqlite3). */
+int account_dbd_is_locked(account_db_t *db);
 
 /* The status of db->problem. */
 apr_status_t account_dbd_status(const account_db_t *db);

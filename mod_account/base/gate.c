@@ -253,7 +253,8 @@ apr_status_t account_gate_run(account_gate_t *gate, apr_time_t deadline, void (*
     rv = run_in_thread(&work);
     if (is_leftover) {
         sem_post(&gate->leftover);
-    } else {
+    }
+    else {
         leave(gate);
     }
     return rv;

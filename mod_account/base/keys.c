@@ -72,7 +72,8 @@ static apr_status_t derive(bytes_t out, bytes_t line, const char *purpose)
 
     if (context != NULL && EVP_KDF_derive(context, out.at, out.length, params) == 1) {
         rv = APR_SUCCESS;
-    } else {
+    }
+    else {
         ERR_clear_error();
     }
     EVP_KDF_CTX_free(context);
@@ -84,8 +85,8 @@ static apr_status_t derive(bytes_t out, bytes_t line, const char *purpose)
 static apr_status_t derive_all(derived_t *derived, bytes_t line)
 {
     unsigned char mark[FINGERPRINT_BYTES];
-    apr_status_t rv = derive((bytes_t){derived->digest, sizeof(derived->digest)}, line,
-                             "mod_account digest 1");
+    apr_status_t rv =
+        derive((bytes_t){derived->digest, sizeof(derived->digest)}, line, "mod_account digest 1");
 
     if (rv == APR_SUCCESS) {
         rv = derive((bytes_t){derived->seal, sizeof(derived->seal)}, line, "mod_account seal 1");
@@ -137,13 +138,16 @@ static const char *add_line(account_keys_t *keys, const char *text, apr_size_t l
     size = account_base64_decode(bytes, sizeof(bytes), text, length, 1);
     if (size < 0) {
         error = "is not valid base64; a key is one line as \"openssl rand -base64 32\" prints it";
-    } else if (size < MIN_KEY_BYTES) {
+    }
+    else if (size < MIN_KEY_BYTES) {
         error = apr_psprintf(pool, "is too short: %d bytes; a key has %d or more", (int)size,
                              MIN_KEY_BYTES);
-    } else if (derive_all(&keys->lines[keys->count], (bytes_t){bytes, (apr_size_t)size}) !=
-               APR_SUCCESS) {
+    }
+    else if (derive_all(&keys->lines[keys->count], (bytes_t){bytes, (apr_size_t)size})
+             != APR_SUCCESS) {
         error = "could not be used: OpenSSL failed to derive keys from it (HKDF-SHA256)";
-    } else {
+    }
+    else {
         keys->count++;
     }
     OPENSSL_cleanse(bytes, sizeof(bytes));
@@ -190,8 +194,8 @@ static const char *check_file(apr_status_t *rv, apr_finfo_t *info, apr_file_t *f
         *rv = APR_EINVAL;
         return "is not a regular file";
     }
-    if (info->protection &
-        (APR_FPROT_GREAD | APR_FPROT_GWRITE | APR_FPROT_WREAD | APR_FPROT_WWRITE)) {
+    if (info->protection
+        & (APR_FPROT_GREAD | APR_FPROT_GWRITE | APR_FPROT_WREAD | APR_FPROT_WWRITE)) {
         *rv = APR_EACCES;
         return "can be read or written by others than its owner; run chmod 600 on it and, if "
                "somebody may have read it, replace the keys";
@@ -210,7 +214,8 @@ static const char *cannot_open(apr_status_t rv, const char *path, apr_pool_t *po
     if (APR_STATUS_IS_ENOENT(rv)) {
         return apr_psprintf(pool,
                             "%s does not exist; make it with: (umask 077; openssl rand -base64 32 "
-                            "> '%s')", path, path);
+                            "> '%s')",
+                            path, path);
     }
     return apr_psprintf(pool, "%s cannot be opened: %s", path,
                         apr_strerror(rv, reason, sizeof(reason)));
@@ -225,8 +230,8 @@ apr_status_t account_keys_read(account_keys_t **keys, const char **error, const 
     apr_size_t length = 0;
     apr_finfo_t info;
     /* Not blocking: the path may be that of a pipe. */
-    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_NONBLOCK,
-                                    APR_FPROT_OS_DEFAULT, pool);
+    apr_status_t rv =
+        apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_NONBLOCK, APR_FPROT_OS_DEFAULT, pool);
 
     if (rv != APR_SUCCESS) {
         *error = cannot_open(rv, path, pool);
@@ -276,7 +281,8 @@ const char *account_keys_digest(const account_keys_t *keys, int n, const char *t
         return NULL;
     }
     if (HMAC(EVP_sha256(), keys->lines[n].digest, sizeof(keys->lines[n].digest),
-             (const unsigned char *)text, strlen(text), digest, &length) == NULL) {
+             (const unsigned char *)text, strlen(text), digest, &length)
+        == NULL) {
         ERR_clear_error();
         return NULL;
     }
@@ -301,16 +307,18 @@ apr_status_t account_keys_seal(const account_keys_t *keys, const char *context, 
     apr_status_t rv = APR_EGENERAL;
     int written;
 
-    if (cipher == NULL || length > INT_MAX / 2 || strlen(context) > INT_MAX / 2 ||
-        RAND_bytes(box, NONCE_BYTES) != 1 ||
-        EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key->seal, box) != 1 ||
-        EVP_EncryptUpdate(cipher, NULL, &written, (const unsigned char *)context,
-                          (int)strlen(context)) != 1 ||
-        EVP_EncryptUpdate(cipher, box + NONCE_BYTES, &written, (const unsigned char *)plain,
-                          (int)length) != 1 ||
-        EVP_EncryptFinal_ex(cipher, box + NONCE_BYTES + length, &written) != 1 ||
-        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, box + NONCE_BYTES + length) !=
-            1) {
+    if (cipher == NULL || length > INT_MAX / 2 || strlen(context) > INT_MAX / 2
+        || RAND_bytes(box, NONCE_BYTES) != 1
+        || EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key->seal, box) != 1
+        || EVP_EncryptUpdate(cipher, NULL, &written, (const unsigned char *)context,
+                             (int)strlen(context))
+               != 1
+        || EVP_EncryptUpdate(cipher, box + NONCE_BYTES, &written, (const unsigned char *)plain,
+                             (int)length)
+               != 1
+        || EVP_EncryptFinal_ex(cipher, box + NONCE_BYTES + length, &written) != 1
+        || EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, box + NONCE_BYTES + length)
+               != 1) {
         ERR_clear_error();
         goto leave;
     }
@@ -329,8 +337,9 @@ static const derived_t *sealing_key(const account_keys_t *keys, const char *seal
     const char *name = sealed + sizeof(SEAL_FORM) - 1;
     int i;
 
-    if (strlen(sealed) <= SEAL_PREFIX_BYTES ||
-        strncmp(sealed, SEAL_FORM, sizeof(SEAL_FORM) - 1) != 0 || name[FINGERPRINT_DIGITS] != '.') {
+    if (strlen(sealed) <= SEAL_PREFIX_BYTES
+        || strncmp(sealed, SEAL_FORM, sizeof(SEAL_FORM) - 1) != 0
+        || name[FINGERPRINT_DIGITS] != '.') {
         return NULL;
     }
     for (i = 0; i < keys->count; i++) {
@@ -365,14 +374,14 @@ apr_status_t account_keys_open(const account_keys_t *keys, const char *context, 
     length = (int)size - NONCE_BYTES - TAG_BYTES;
     opened = apr_palloc(pool, (apr_size_t)length + 1);
     cipher = EVP_CIPHER_CTX_new();
-    if (cipher == NULL ||
-        EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key->seal, box) != 1 ||
-        EVP_DecryptUpdate(cipher, NULL, &rest, (const unsigned char *)context,
-                          (int)strlen(context)) != 1 ||
-        EVP_DecryptUpdate(cipher, opened, &rest, box + NONCE_BYTES, length) != 1 ||
-        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, box + NONCE_BYTES + length) !=
-            1 ||
-        EVP_DecryptFinal_ex(cipher, opened + length, &rest) != 1) {
+    if (cipher == NULL || EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key->seal, box) != 1
+        || EVP_DecryptUpdate(cipher, NULL, &rest, (const unsigned char *)context,
+                             (int)strlen(context))
+               != 1
+        || EVP_DecryptUpdate(cipher, opened, &rest, box + NONCE_BYTES, length) != 1
+        || EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, box + NONCE_BYTES + length)
+               != 1
+        || EVP_DecryptFinal_ex(cipher, opened + length, &rest) != 1) {
         /* What was decrypted before the tag was found wrong is nobody's. */
         OPENSSL_cleanse(opened, (apr_size_t)length + 1);
         ERR_clear_error();

@@ -92,8 +92,7 @@ static apr_status_t scrypt(unsigned char *tag, const account_phc_t *phc, const c
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (char *)password,
                                           strlen(password)),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)phc->salt,
-                                          phc->salt_length),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)phc->salt, phc->salt_length),
         OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_N, &n),
         OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_R, &r),
         OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_P, &p),
@@ -104,7 +103,8 @@ static apr_status_t scrypt(unsigned char *tag, const account_phc_t *phc, const c
 
     if (context != NULL && EVP_KDF_derive(context, tag, phc->tag_length, params) == 1) {
         rv = APR_SUCCESS;
-    } else {
+    }
+    else {
         rv = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE ? APR_ENOMEM
                                                                            : APR_EGENERAL;
         ERR_clear_error();

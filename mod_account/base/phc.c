@@ -29,10 +29,10 @@ typedef struct algorithm_t {
 } algorithm_t;
 
 static const algorithm_t algorithms[] = {
-    [ACCOUNT_ARGON2ID] = {"argon2id", "v=19$",
+    [ACCOUNT_ARGON2ID] = {"argon2id",
+                          "v=19$",
                           {{"m", 8, MAX_MEMORY_KIB, 19456}, {"t", 1, 10, 2}, {"p", 1, 16, 1}}},
-    [ACCOUNT_SCRYPT] = {"scrypt", "",
-                        {{"ln", 1, 20, 14}, {"r", 1, 32, 8}, {"p", 1, 16, 5}}},
+    [ACCOUNT_SCRYPT] = {"scrypt", "", {{"ln", 1, 20, 14}, {"r", 1, 32, 8}, {"p", 1, 16, 5}}},
 };
 #define ALGORITHMS ((int)(sizeof(algorithms) / sizeof(algorithms[0])))
 
@@ -54,8 +54,8 @@ static int is_possible(const account_password_cost_t *cost)
         return cost->memory >= 8 * cost->lanes; /* RFC 9106 3.1 */
     }
     /* RFC 7914 2: N < 2^(128 * r / 8). The memory is 128 * r * N bytes. */
-    return cost->memory < 16 * cost->passes &&
-           ((apr_uint64_t)cost->passes << cost->memory) / 8 <= MAX_MEMORY_KIB;
+    return cost->memory < 16 * cost->passes
+           && ((apr_uint64_t)cost->passes << cost->memory) / 8 <= MAX_MEMORY_KIB;
 }
 
 /* Decimal digits without sign and leading zeros; -1 when it is no such number below 10^9. */
@@ -100,20 +100,20 @@ static const char *parse_word(account_password_cost_t *cost, unsigned int *seen,
             return apr_psprintf(pool, "%s is there twice", number->key);
         }
         *seen |= 1u << i;
-        value = word[length] == '=' ? parse_number(word + length + 1, strlen(word + length + 1))
-                                    : -1;
+        value =
+            word[length] == '=' ? parse_number(word + length + 1, strlen(word + length + 1)) : -1;
         if (value < 0) {
             return apr_psprintf(pool, "\"%s\": %s= wants a number", word, number->key);
         }
         if (!is_in_bounds(number, value)) {
-            return apr_psprintf(pool, "\"%s\": %s must be %u to %u", word, number->key,
-                                number->min, number->max);
+            return apr_psprintf(pool, "\"%s\": %s must be %u to %u", word, number->key, number->min,
+                                number->max);
         }
         *member(cost, i) = (apr_uint32_t)value;
         return NULL;
     }
-    return apr_psprintf(pool, "\"%s\" is unknown; %s takes %s=, %s= and %s=", word,
-                        algorithm->name, algorithm->numbers[0].key, algorithm->numbers[1].key,
+    return apr_psprintf(pool, "\"%s\" is unknown; %s takes %s=, %s= and %s=", word, algorithm->name,
+                        algorithm->numbers[0].key, algorithm->numbers[1].key,
                         algorithm->numbers[2].key);
 }
 
@@ -244,8 +244,8 @@ int account_phc_read(account_phc_t *phc, const char *text)
     }
     phc->cost.algorithm = found;
     text += length;
-    if (!skip(&text, "$") || !skip(&text, algorithms[found].version) ||
-        !read_cost(&phc->cost, &text) || !skip(&text, "$")) {
+    if (!skip(&text, "$") || !skip(&text, algorithms[found].version)
+        || !read_cost(&phc->cost, &text) || !skip(&text, "$")) {
         return 0;
     }
     length = strcspn(text, "$");
@@ -270,10 +270,9 @@ const char *account_phc_write(const account_phc_t *phc, apr_pool_t *pool)
 {
     const algorithm_t *algorithm = &algorithms[phc->cost.algorithm];
 
-    return apr_psprintf(pool, "$%s$%s%s=%u,%s=%u,%s=%u$%s$%s", algorithm->name,
-                        algorithm->version, algorithm->numbers[0].key, phc->cost.memory,
-                        algorithm->numbers[1].key, phc->cost.passes, algorithm->numbers[2].key,
-                        phc->cost.lanes,
+    return apr_psprintf(pool, "$%s$%s%s=%u,%s=%u,%s=%u$%s$%s", algorithm->name, algorithm->version,
+                        algorithm->numbers[0].key, phc->cost.memory, algorithm->numbers[1].key,
+                        phc->cost.passes, algorithm->numbers[2].key, phc->cost.lanes,
                         account_base64_encode(pool, phc->salt, phc->salt_length, 0),
                         account_base64_encode(pool, phc->tag, phc->tag_length, 0));
 }
@@ -281,9 +280,9 @@ const char *account_phc_write(const account_phc_t *phc, apr_pool_t *pool)
 int account_password_is_current(const char *phc, const account_password_cost_t *cost)
 {
     account_phc_t parts;
-    int current = account_phc_read(&parts, phc) && parts.cost.algorithm == cost->algorithm &&
-                  parts.cost.memory == cost->memory && parts.cost.passes == cost->passes &&
-                  parts.cost.lanes == cost->lanes;
+    int current = account_phc_read(&parts, phc) && parts.cost.algorithm == cost->algorithm
+                  && parts.cost.memory == cost->memory && parts.cost.passes == cost->passes
+                  && parts.cost.lanes == cost->lanes;
 
     OPENSSL_cleanse(&parts, sizeof(parts));
     return current;

@@ -24,6 +24,7 @@ typedef struct account_phc_t {
  * each value. Allocates nothing. The caller wipes *phc. */
 int account_phc_read(account_phc_t *phc, const char *text);
 
+/* The reverse, from pool: what account_phc_read reads back as it was. */
 const char *account_phc_write(const account_phc_t *phc, apr_pool_t *pool);
 
 #endif

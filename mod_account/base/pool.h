@@ -32,6 +32,7 @@ void account_pool_give_back(account_pool_t *connections, account_db_t *db);
  * outside: the others are no better. */
 void account_pool_flush(account_pool_t *connections);
 
+/* As account_database_load. */
 void account_pool_load(account_pool_t *connections, account_database_load_t *load);
 
 #endif

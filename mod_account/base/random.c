@@ -66,8 +66,8 @@ leave:
 #define UUID_HYPHENS (1u << 4 | 1u << 6 | 1u << 8 | 1u << 10)
 
 /* 32 hexadecimal digits; as a UUID with its hyphens and the bits that say "version 4, random". */
-static apr_status_t hex_token(const char **token, int is_uuid,
-                              const account_random_t *random, apr_pool_t *pool)
+static apr_status_t hex_token(const char **token, int is_uuid, const account_random_t *random,
+                              apr_pool_t *pool)
 {
     unsigned char bytes[HEX_BYTES];
     char *digits = apr_palloc(pool, 2 * HEX_BYTES + HEX_BYTES + 1);

@@ -119,18 +119,22 @@ const char *account_text_trim(apr_pool_t *pool, const char *text)
     for (;;) {
         if (is_blank(*start)) {
             start++;
-        } else if (strncmp(start, ideographic, 3) == 0) {
+        }
+        else if (strncmp(start, ideographic, 3) == 0) {
             start += 3;
-        } else {
+        }
+        else {
             break;
         }
     }
     while (end > start) {
         if (is_blank(end[-1])) {
             end--;
-        } else if (end - start >= 3 && memcmp(end - 3, ideographic, 3) == 0) {
+        }
+        else if (end - start >= 3 && memcmp(end - 3, ideographic, 3) == 0) {
             end -= 3;
-        } else {
+        }
+        else {
             break;
         }
     }
@@ -149,8 +153,9 @@ static const char *fold(apr_pool_t *pool, const char *text)
     }
     text = normalise(pool, text, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
     if (text != NULL) {
-        text = normalise(pool, text, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
-                                         UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
+        text = normalise(pool, text,
+                         UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD
+                             | UTF8PROC_IGNORE);
     }
     if (text != NULL) {
         text = account_text_trim(pool, text);
@@ -303,8 +308,8 @@ const char *account_text_email(apr_pool_t *pool, const char *text)
     address = account_text_trim(pool, text);
     length = strlen(address);
     at = strchr(address, '@');
-    if (length > EMAIL_BYTES || at == NULL || !is_local_part(address, (apr_size_t)(at - address)) ||
-        !is_domain(at + 1)) {
+    if (length > EMAIL_BYTES || at == NULL || !is_local_part(address, (apr_size_t)(at - address))
+        || !is_domain(at + 1)) {
         return NULL;
     }
     return address;
@@ -330,14 +335,14 @@ static int is_real_day(int year, int month, int day)
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 
-    return year >= 1800 && month >= 1 && month <= 12 && day >= 1 &&
-           day <= days[month - 1] + (is_leap && month == 2);
+    return year >= 1800 && month >= 1 && month <= 12 && day >= 1
+           && day <= days[month - 1] + (is_leap && month == 2);
 }
 
 int account_text_is_date(const char *text)
 {
-    return strlen(text) == 10 && text[4] == '-' && text[7] == '-' &&
-           is_real_day(number(text, 4), number(text + 5, 2), number(text + 8, 2));
+    return strlen(text) == 10 && text[4] == '-' && text[7] == '-'
+           && is_real_day(number(text, 4), number(text + 5, 2), number(text + 8, 2));
 }
 
 int account_text_is_resident_id(const char *text)
@@ -348,8 +353,8 @@ int account_text_is_resident_id(const char *text)
     int sum = 0;
     int i;
 
-    if (strlen(text) != 18 || strspn(text, "0123456789") < 17 ||
-        !is_real_day(number(text + 6, 4), number(text + 10, 2), number(text + 12, 2))) {
+    if (strlen(text) != 18 || strspn(text, "0123456789") < 17
+        || !is_real_day(number(text + 6, 4), number(text + 10, 2), number(text + 12, 2))) {
         return 0;
     }
     for (i = 0; i < 17; i++) {

@@ -253,91 +253,6 @@ static const char *read_line(account_compiler_t *c, int in_route, const account_
     return error;
 }
 
-static const char *split_methods(account_compiler_t *c, account_route_t *route, const char *text)
-{
-    static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE", NULL};
-    char *state, *copy = apr_pstrdup(c->pool, text);
-    const char *method;
-    int i;
-
-    route->methods = apr_array_make(c->pool, 2, sizeof(const char *));
-    for (method = apr_strtok(copy, "|", &state); method; method = apr_strtok(NULL, "|", &state)) {
-        for (i = 0; known[i] && strcmp(known[i], method) != 0; i++) {
-        }
-        if (!known[i]) {
-            return apr_psprintf(c->pool, "%s is no method: GET, POST, PUT, PATCH and DELETE are%s",
-                                method, account_line_suggest(method, known, c->pool));
-        }
-        APR_ARRAY_PUSH(route->methods, const char *) = method;
-    }
-    return route->methods->nelts ? NULL : "a route needs a method, as in GET|POST";
-}
-
-static const char *split_path(account_compiler_t *c, account_route_t *route, const char *path)
-{
-    char *state, *copy = apr_pstrdup(c->pool, path);
-    char *segment;
-
-    route->segments = apr_array_make(c->pool, 4, sizeof(const char *));
-    if (*path != '/') {
-        return apr_psprintf(c->pool, "the path %s must begin with /", path);
-    }
-    for (segment = apr_strtok(copy, "/", &state); segment;
-         segment = apr_strtok(NULL, "/", &state)) {
-        apr_size_t length = strlen(segment);
-
-        if (strpbrk(segment, "{}%?#")
-            && !(*segment == '{' && segment[length - 1] == '}' && length > 2
-                 && strcspn(segment + 1, "{}%?#") == length - 2)) {
-            return apr_psprintf(c->pool, "\"%s\" in the path %s is neither plain text nor a {name}",
-                                segment, path);
-        }
-        APR_ARRAY_PUSH(route->segments, const char *) = segment;
-    }
-    return NULL;
-}
-
-int account_routes_overlap(const account_route_t *a, const account_route_t *b)
-{
-    int i, j, share_method = 0;
-
-    for (i = 0; i < a->methods->nelts; i++) {
-        for (j = 0; j < b->methods->nelts; j++) {
-            share_method |= strcmp(WORD(a->methods, i), WORD(b->methods, j)) == 0;
-        }
-    }
-    if (!share_method || a->segments->nelts != b->segments->nelts) {
-        return 0;
-    }
-    for (i = 0; i < a->segments->nelts; i++) {
-        const char *x = WORD(a->segments, i), *y = WORD(b->segments, i);
-
-        if (*x != '{' && *y != '{' && strcmp(x, y) != 0) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static const char *check_unique(account_compiler_t *c, const account_route_t *route)
-{
-    int i;
-
-    for (i = 0; i < c->contract->routes->nelts; i++) {
-        const account_route_t *other = APR_ARRAY_IDX(c->contract->routes, i, account_route_t *);
-
-        if (strcmp(other->name, route->name) == 0) {
-            return apr_psprintf(c->pool, "there is a route %s already, at line %d", route->name,
-                                other->line->number);
-        }
-        if (account_routes_overlap(other, route)) {
-            return apr_psprintf(c->pool, "the routes %s (line %d) and %s answer the same request",
-                                other->name, other->line->number, route->name);
-        }
-    }
-    return NULL;
-}
-
 /* The action decides what the other lines mean, so it is read first, wherever it stands. */
 static const char *read_action(account_compiler_t *c, account_route_t *route,
                                const account_line_t *line)
@@ -406,14 +321,8 @@ static const char *compile_route(account_compiler_t *c, account_route_draft_t *o
     route->parameters = apr_array_make(c->pool, 8, sizeof(account_parameter_t *));
     account_sayings_init(&draft.sayings, c->pool);
     error = is_name(route->name, "_-.")
-                ? split_methods(c, route, WORD(words, 1))
+                ? account_compile_address(c, route, WORD(words, 1), WORD(words, 2))
                 : apr_psprintf(c->pool, "\"%s\" is no name for a route", route->name);
-    if (!error) {
-        error = split_path(c, route, WORD(words, 2));
-    }
-    if (!error) {
-        error = check_unique(c, route);
-    }
     if (!error) {
         error = read_action(c, route, line);
     }
@@ -566,46 +475,4 @@ const char *account_contract_compile(const account_contract_t **contract,
     *contract = c.contract;
     *at = c.at;
     return error;
-}
-
-const account_route_t *account_contract_route(const account_contract_t *contract, const char *name)
-{
-    int i;
-
-    for (i = 0; i < contract->routes->nelts; i++) {
-        const account_route_t *route = APR_ARRAY_IDX(contract->routes, i, account_route_t *);
-
-        if (strcmp(route->name, name) == 0) {
-            return route;
-        }
-    }
-    return NULL;
-}
-
-const char *account_route_missing(const account_route_t *route, apr_pool_t *pool)
-{
-    const account_constant_t *constants = route->action->constants;
-    int i;
-
-    if (!route->action->run) {
-        return apr_psprintf(pool, "the action %s, which this version does not have",
-                            route->action->name);
-    }
-    for (i = 0; i < route->parameters->nelts; i++) {
-        const account_parameter_t *p = APR_ARRAY_IDX(route->parameters, i, account_parameter_t *);
-
-        if (p->input.need == ACCOUNT_NOT_YET) {
-            return apr_psprintf(pool, "the input %s, which this version does not have",
-                                p->input.name);
-        }
-    }
-    for (i = 0; constants[i].name; i++) {
-        const char *value = constants[i].values[route->constants[i]];
-
-        if (constants[i].missing && strcmp(constants[i].missing, value) == 0) {
-            return apr_psprintf(pool, "%s %s, which this version does not have", constants[i].name,
-                                value);
-        }
-    }
-    return NULL;
 }

@@ -3,8 +3,8 @@
 
 #include "contract/contract.h"
 
-/* What the files that compile a contract share: compile.c, parameter.c, reply.c. Errors are texts
- * for the administrator; at is the line they are about. */
+/* What the files that compile a contract share: compile.c, route.c, parameter.c, reply.c. Errors
+ * are texts for the administrator; at is the line they are about. */
 
 /* AccountReply and AccountMessage lines as written, of a contract or of one route. */
 typedef struct account_sayings_t {
@@ -35,7 +35,12 @@ typedef struct account_route_draft_t {
     int *constants_set; /* by the action's constants: whether an AccountSet named it */
 } account_route_draft_t;
 
+/* Nothing is said yet. */
 void account_sayings_init(account_sayings_t *sayings, apr_pool_t *pool);
+
+/* The methods (GET|POST) and path of a route, which no earlier route may have. */
+const char *account_compile_address(account_compiler_t *c, account_route_t *route,
+                                    const char *methods, const char *path);
 
 /* AccountReply OUTCOME STATUS JSON; AccountMessage OUTCOME TEXT. */
 const char *account_compile_reply(account_compiler_t *c, account_sayings_t *sayings,

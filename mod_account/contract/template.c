@@ -1,4 +1,4 @@
-#include "contract/template.h"
+#include "contract/pieces.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -13,27 +13,6 @@
 /* Begins a JSON string that stands for a slot without quotes; no template may have it itself. */
 #define BARE '\1'
 
-typedef struct filter_t {
-    enum { FILTER_ISO8601, FILTER_ADD, FILTER_OR, FILTER_MAP } type;
-    apr_int64_t number; /* minutes of the zone; what to add */
-    account_map_entry_t fallback;
-    const account_map_t *map;
-} filter_t;
-
-typedef struct piece_t {
-    const char *bytes; /* a literal, */
-    apr_size_t length;
-    const account_field_t *field; /* or a slot */
-    const char *rest;
-    apr_array_header_t *filters; /* of filter_t */
-    int is_mount;
-    int in_string;
-} piece_t;
-
-struct account_template_t {
-    apr_array_header_t *pieces; /* of piece_t */
-};
-
 typedef struct compiler_t {
     const account_scope_t *scope;
     apr_array_header_t *pieces;
@@ -44,34 +23,6 @@ typedef struct compiler_t {
 
 static const char *emit_json(compiler_t *c, const char *text);
 static const char *emit_text(compiler_t *c, const char *text);
-
-const account_map_entry_t *account_map_find(const account_map_t *map, const char *key,
-                                            apr_pool_t *pool)
-{
-    const account_map_entry_t *entries = (const account_map_entry_t *)map->entries->elts;
-    char *name = apr_pstrdup(pool, key);
-    int i;
-
-    for (;;) {
-        char *dot;
-
-        for (i = 0; i < map->entries->nelts; i++) {
-            if (strcmp(entries[i].key, name) == 0) {
-                return &entries[i];
-            }
-        }
-        if (strcmp(name, "*") == 0) {
-            return NULL;
-        }
-        dot = strrchr(name, '.');
-        if (dot) {
-            *dot = '\0';
-        }
-        else {
-            name = "*";
-        }
-    }
-}
 
 const char *account_template_check_text(const char *text, apr_pool_t *pool)
 {
@@ -144,7 +95,7 @@ static const char *mark_bare_slots(compiler_t *c, const char *text, const char *
 static void flush_literal(compiler_t *c)
 {
     if (c->literal.length > 0) {
-        piece_t *piece = apr_array_push(c->pieces);
+        account_piece_t *piece = apr_array_push(c->pieces);
 
         memset(piece, 0, sizeof(*piece));
         piece->bytes = apr_pstrmemdup(c->pool, c->literal.bytes, c->literal.length);
@@ -184,7 +135,7 @@ static const char *const *hash_names(apr_hash_t *hash, const char *const *more, 
     return (const char *const *)names->elts;
 }
 
-static const char *parse_filter(compiler_t *c, const char *text, filter_t *filter)
+static const char *parse_filter(compiler_t *c, const char *text, account_filter_t *filter)
 {
     static const char *const built_in[] = {"iso8601", "add", "or", NULL};
     const char *argument = strchr(text, '=');
@@ -228,7 +179,8 @@ static const char *emit_outcome(compiler_t *c, const apr_array_header_t *filters
 {
     account_map_entry_t plain = {NULL, c->scope->outcome, NULL};
     const account_map_entry_t *entry = &plain;
-    const filter_t *filter = filters->nelts ? &APR_ARRAY_IDX(filters, 0, filter_t) : NULL;
+    const account_filter_t *filter =
+        filters->nelts ? &APR_ARRAY_IDX(filters, 0, account_filter_t) : NULL;
 
     if (filter && (filter->type != FILTER_MAP || filters->nelts > 1)) {
         return "%{outcome} takes one AccountMap and no other filter";
@@ -334,7 +286,7 @@ static const char *split_slot(compiler_t *c, const char *slot, const char **name
     const char *bar = strchr(slot, '|');
     const char *error = NULL;
 
-    *filters = apr_array_make(c->pool, 1, sizeof(filter_t));
+    *filters = apr_array_make(c->pool, 1, sizeof(account_filter_t));
     *name = bar ? apr_pstrmemdup(c->pool, slot, bar - slot) : slot;
     while (bar && !error) {
         const char *text = bar + 1;
@@ -346,7 +298,7 @@ static const char *split_slot(compiler_t *c, const char *slot, const char **name
         if (apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING)) {
             compiler_t item = *c;
 
-            item.pieces = apr_array_make(c->pool, 8, sizeof(piece_t));
+            item.pieces = apr_array_make(c->pool, 8, sizeof(account_piece_t));
             account_buffer_init(&item.literal, 64, c->pool);
             error =
                 emit_shape(&item, text, apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING));
@@ -363,7 +315,7 @@ static const char *emit_slot(compiler_t *c, const char *slot, int in_string)
     const account_field_t *field = NULL;
     const char *name, *shape, *rest = NULL;
     const char *error = split_slot(c, slot, &name, &filters);
-    piece_t *piece;
+    account_piece_t *piece;
     int is_mount;
 
     if (error) {
@@ -507,7 +459,7 @@ const char *account_template_compile(const account_template_t **compiled, const 
 {
     account_template_t *template = apr_palloc(pool, sizeof(*template));
     compiler_t c = {scope,
-                    apr_array_make(pool, 8, sizeof(piece_t)),
+                    apr_array_make(pool, 8, sizeof(account_piece_t)),
                     apr_array_make(pool, 8, sizeof(const char *)),
                     {0},
                     pool};
@@ -521,105 +473,4 @@ const char *account_template_compile(const account_template_t **compiled, const 
     template->pieces = c.pieces;
     *compiled = template;
     return error;
-}
-
-/* A value while it goes through its filters: a field's, or what a map or or= put in its place. */
-typedef struct filtered_t {
-    account_value_t value;
-    const account_map_entry_t *entry;
-} filtered_t;
-
-static const char *value_text(const account_value_t *value, apr_pool_t *pool)
-{
-    switch (value->type) {
-    case ACCOUNT_TEXT:
-        return value->text;
-    case ACCOUNT_NUMBER:
-        return apr_psprintf(pool, "%" APR_INT64_T_FMT, value->number);
-    case ACCOUNT_TRUTH:
-        return value->number ? "true" : "false";
-    default:
-        return NULL;
-    }
-}
-
-static void apply_filter(filtered_t *f, const filter_t *filter, apr_pool_t *pool)
-{
-    account_value_t *value = &f->value;
-    const char *text;
-
-    switch (filter->type) {
-    case FILTER_ISO8601:
-        if (value->type == ACCOUNT_NUMBER) {
-            value->text = account_text_iso8601(pool, value->number, (int)filter->number);
-            value->type = ACCOUNT_TEXT;
-        }
-        break;
-    case FILTER_ADD:
-        if (value->type == ACCOUNT_NUMBER) {
-            value->number += filter->number;
-        }
-        break;
-    case FILTER_OR:
-        if (value->type == ACCOUNT_NULL && !f->entry) {
-            f->entry = &filter->fallback;
-        }
-        break;
-    case FILTER_MAP:
-        text = f->entry ? f->entry->text : value_text(value, pool);
-        f->entry = account_map_find(filter->map, text ? text : "*", pool);
-        value->type = ACCOUNT_NULL;
-        break;
-    }
-}
-
-static void render_value(const filtered_t *f, int in_string, account_buffer_t *buffer)
-{
-    const char *text = f->entry ? f->entry->text : value_text(&f->value, buffer->pool);
-
-    if (in_string) {
-        account_buffer_add_json(buffer, text ? text : "");
-    }
-    else if (f->entry) {
-        account_buffer_add_text(buffer, f->entry->json);
-    }
-    else if (f->value.type == ACCOUNT_TEXT) {
-        account_buffer_add_text(buffer, "\"");
-        account_buffer_add_json(buffer, text);
-        account_buffer_add_text(buffer, "\"");
-    }
-    else {
-        account_buffer_add_text(buffer, text ? text : "null");
-    }
-}
-
-apr_status_t account_template_render(const account_template_t *compiled, const account_call_t *call,
-                                     const account_answer_t *answer, const char *mount,
-                                     account_buffer_t *buffer)
-{
-    const piece_t *pieces = (const piece_t *)compiled->pieces->elts;
-    int i, j;
-
-    for (i = 0; i < compiled->pieces->nelts; i++) {
-        const piece_t *piece = &pieces[i];
-        filtered_t f = {{ACCOUNT_TEXT, mount, 0}, NULL};
-
-        if (piece->bytes) {
-            account_buffer_add(buffer, piece->bytes, piece->length);
-            continue;
-        }
-        if (!piece->is_mount) {
-            apr_status_t rv = piece->field->get
-                                  ? piece->field->get(call, answer, piece->rest, &f.value)
-                                  : APR_ENOTIMPL;
-            if (rv != APR_SUCCESS) {
-                return rv;
-            }
-        }
-        for (j = 0; j < piece->filters->nelts; j++) {
-            apply_filter(&f, &APR_ARRAY_IDX(piece->filters, j, filter_t), buffer->pool);
-        }
-        render_value(&f, piece->in_string, buffer);
-    }
-    return APR_SUCCESS;
 }

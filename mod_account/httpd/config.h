@@ -63,11 +63,13 @@ typedef struct account_directory_t {
 
 extern const command_rec account_commands[];
 
+/* create and merge of the module record: what is not set stays "not set". */
 void *account_server_create(apr_pool_t *pool, server_rec *server);
 void *account_server_merge(apr_pool_t *pool, void *base, void *add);
 void *account_directory_create(apr_pool_t *pool, char *directory);
 void *account_directory_merge(apr_pool_t *pool, void *base, void *add);
 
+/* The configuration of a server, and of the directory or location of a request. Never NULL. */
 account_server_t *account_server_of(const server_rec *server);
 account_directory_t *account_directory_of(const request_rec *r);
 

@@ -17,6 +17,7 @@ typedef struct account_request_t {
     account_mount_t mount;
 } account_request_t;
 
+/* That of this request; made, empty, where there is none yet. */
 account_request_t *account_request_of(request_rec *r);
 
 /* startup.c */

@@ -82,7 +82,8 @@ static int read_children(reader_t *reader, account_line_t *parent)
             continue;
         }
         if (strncmp(text, "</", 2) == 0) {
-            return strncasecmp(text + 2, parent->name + 1, strlen(parent->name) - 1) == 0;
+            return *parent->name
+                   && strncasecmp(text + 2, parent->name + 1, strlen(parent->name) - 1) == 0;
         }
         line = make_line(reader, text);
         *tail = line;

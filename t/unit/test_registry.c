@@ -1,6 +1,6 @@
 /*
- * The README's tables of actions and fields say what the registry says: each row is made here from the
- * table in C and must stand in README.md as it is. "test_registry print" prints the rows.
+ * The README's tables of actions and fields say what the registry says: each row is made here from
+ * the table in C and must stand in README.md as it is. "test_registry print" prints the rows.
  */
 #include <apr_general.h>
 #include <apr_file_io.h>
@@ -11,8 +11,7 @@
 #include "action/registry.h"
 #include "tap.h"
 
-static const char *join(apr_pool_t *pool, const char *list, const char *separator,
-                        const char *item)
+static const char *join(apr_pool_t *pool, const char *list, const char *separator, const char *item)
 {
     return *list ? apr_pstrcat(pool, list, separator, item, NULL) : item;
 }

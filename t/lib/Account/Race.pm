@@ -73,6 +73,7 @@ sub race {
             $lane->{seconds} = time - $start;
             $lane->{error} = "connection lost: $!" if !defined $got;
             delete $open{$fd};
+            close $lane->{socket};
         }
     }
     $_->{error} = 'timed out' for values %open;
@@ -81,7 +82,7 @@ sub race {
 
 sub reply_of {
     my ($lane, $elapsed) = @_;
-    close $lane->{socket};
+    close $lane->{socket} if $lane->{socket}->opened;
     my $reply = Account::Client::parse($lane->{method}, $lane->{reply});
     $reply->{seconds} = $lane->{seconds} // $elapsed;
     if (defined $lane->{error} || !$reply->{status}) {
