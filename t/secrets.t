@@ -137,6 +137,10 @@ for my $cookie ("mmall_login_token=$dead", "a=b; mmall_login_token=$tokens[0]; c
     "  mmall_login_token=$tokens[0]") {
     is($server->get($_, headers => { Cookie => $cookie })->{status}, 200, 'a cookie') for '/user/get_user_info.do', '/static.txt', '/away';
 }
+for my $cookies ([ 'a=b', "mmall_login_token=$tokens[0]" ], [ "mmall_login_token=$tokens[0]", 'a=b' ]) {
+    is($server->get($_, headers => { Cookie => $cookies })->{status}, 200, 'two Cookie headers')
+        for '/user/get_user_info.do', '/static.txt';
+}
 is($server->get('/nothing', headers => { Cookie => "mmall_login_token=$tokens[0]" })->{status}, 404, 'a cookie where nothing is');
 
 # --- the status page while requests run ---

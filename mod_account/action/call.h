@@ -41,6 +41,9 @@ typedef struct account_call_t {
 /* The value of an input of the call's action by its name, NULL if absent. */
 const char *account_call_value(const account_call_t *call, const char *input);
 
+/* The chosen value of a constant of the call's action, by its name. */
+const char *account_call_constant(const account_call_t *call, const char *constant);
+
 /* Whether the constant has this value, by their names. */
 int account_call_is(const account_call_t *call, const char *constant, const char *value);
 

@@ -17,6 +17,7 @@ typedef struct account_field_t {
      * in this version carry it. */
     apr_status_t (*get)(const account_call_t *call, const account_answer_t *answer,
                         const char *rest, account_value_t *value);
+    int is_list; /* takes a shape as a filter, for each of its items */
 } account_field_t;
 
 /* All fields, an entry with a NULL name at the end: LANGUAGE's list. */

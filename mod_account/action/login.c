@@ -43,7 +43,10 @@ apr_status_t account_do_login(const account_call_t *call, account_answer_t *answ
             account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED : ACCOUNT_ACCOUNT_DISABLED;
         return APR_SUCCESS;
     }
-    renew_hash(call, account, password);
-    answer->account = account;
-    return account_session_log_in(call, account, answer);
+    rv = account_session_log_in(call, account, answer);
+    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
+        answer->account = account;
+        renew_hash(call, account, password);
+    }
+    return rv;
 }

@@ -60,7 +60,8 @@ apr_status_t account_do_reset_password(const account_call_t *call, account_answe
 {
     const char *canonical =
         account_text_identifier(call->store->pool, account_call_value(call, "target"));
-    account_code_t code = {.purpose = "answer", .secret = account_call_value(call, "code")};
+    account_code_t code = {.purpose = account_call_constant(call, "purpose"),
+                           .secret = account_call_value(call, "code")};
     account_password_change_t change = {NULL, NULL, NULL};
     account_session_t *session = NULL;
     account_code_state_e state;

@@ -26,7 +26,8 @@ static void collect_identifiers(const account_call_t *call, account_t *fields)
     if (any) {
         kind = kind_of(any, call->store->pool);
         if (!fields->identifiers[kind]) {
-            fields->identifiers[kind] = any;
+            fields->identifiers[kind] =
+                kind == ACCOUNT_MOBILE ? account_text_mobile(call->store->pool, any) : any;
         }
     }
     for (kind = ACCOUNT_KINDS - 1; kind >= 0; kind--) {
@@ -64,6 +65,7 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
 {
     const char *role = account_call_value(call, "role");
     account_t fields = {.attributes = "{}"};
+    account_session_t *session = NULL;
     account_kind_e taken;
     apr_status_t rv;
 
@@ -91,13 +93,17 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = account_create(call->store, &fields, &answer->account, &taken);
+    if (account_call_is(call, "then", "login")) {
+        rv = account_session_make(call->store, 0, &call->terms, &session);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_create(call->store, &fields, session, &answer->account, &taken);
+    }
     if (rv == ACCOUNT_ECONFLICT) {
         answer->outcome = ACCOUNT_TAKEN_USER_NAME + taken;
         return APR_SUCCESS;
     }
-    if (rv == APR_SUCCESS && account_call_is(call, "then", "login")) {
-        rv = account_session_log_in(call, answer->account, answer);
-    }
+    answer->session = session;
+    answer->session_begun = session != NULL;
     return rv;
 }

@@ -7,12 +7,18 @@
 #include "action/actions.h"
 
 const char *const account_type_names[ACCOUNT_TYPES] = {
-    [ACCOUNT_TYPE_IDENTIFIER] = "identifier", [ACCOUNT_TYPE_ADDRESS] = "address",
-    [ACCOUNT_TYPE_EMAIL] = "email",           [ACCOUNT_TYPE_MOBILE] = "mobile",
-    [ACCOUNT_TYPE_SECRET] = "secret",         [ACCOUNT_TYPE_NEW_SECRET] = "new-secret",
-    [ACCOUNT_TYPE_TEXT] = "text",             [ACCOUNT_TYPE_NUMBER] = "number",
-    [ACCOUNT_TYPE_BOOLEAN] = "boolean",       [ACCOUNT_TYPE_KIND] = "kind",
-    [ACCOUNT_TYPE_ROLE] = "role",             [ACCOUNT_TYPE_DATE] = "date",
+    [ACCOUNT_TYPE_IDENTIFIER] = "identifier",
+    [ACCOUNT_TYPE_ADDRESS] = "address",
+    [ACCOUNT_TYPE_EMAIL] = "email",
+    [ACCOUNT_TYPE_MOBILE] = "mobile",
+    [ACCOUNT_TYPE_SECRET] = "secret",
+    [ACCOUNT_TYPE_NEW_SECRET] = "new-secret",
+    [ACCOUNT_TYPE_TEXT] = "text",
+    [ACCOUNT_TYPE_NUMBER] = "number",
+    [ACCOUNT_TYPE_BOOLEAN] = "boolean",
+    [ACCOUNT_TYPE_KIND] = "kind",
+    [ACCOUNT_TYPE_ROLE] = "role",
+    [ACCOUNT_TYPE_DATE] = "date",
 };
 
 /* clang-format off */
@@ -265,15 +271,20 @@ const char *account_call_value(const account_call_t *call, const char *input)
     return NULL;
 }
 
-int account_call_is(const account_call_t *call, const char *constant, const char *value)
+const char *account_call_constant(const account_call_t *call, const char *constant)
 {
     const account_constant_t *constants = call->action->constants;
     int i;
 
     for (i = 0; constants[i].name; i++) {
         if (strcmp(constants[i].name, constant) == 0) {
-            return strcmp(constants[i].values[call->constants[i]], value) == 0;
+            return constants[i].values[call->constants[i]];
         }
     }
-    return 0;
+    return "";
+}
+
+int account_call_is(const account_call_t *call, const char *constant, const char *value)
+{
+    return strcmp(account_call_constant(call, constant), value) == 0;
 }

@@ -66,8 +66,11 @@ apr_status_t account_session_log_in(const account_call_t *call, const account_t 
     apr_status_t rv = account_session_make(call->store, account->id, &call->terms, &session);
 
     if (rv == APR_SUCCESS) {
-        rv = account_session_begin(call->store, session,
-                                   call->session ? call->session->token : NULL);
+        rv = account_session_begin(call->store, session, account);
+    }
+    if (rv == ACCOUNT_EROLLBACK) {
+        answer->outcome = ACCOUNT_WRONG_PASSWORD; /* changed since it was verified */
+        return APR_SUCCESS;
     }
     if (rv == APR_SUCCESS) {
         answer->session = session;

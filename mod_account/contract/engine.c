@@ -236,6 +236,7 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
     if (route->action->needs_session || route->action->changes) {
         rv = find_session(x, call);
     }
+    call->terms.replaces = call->session ? call->session->token : NULL;
     if (rv == APR_SUCCESS && route->action->needs_session && !call->session) {
         answer->outcome = ACCOUNT_NOT_LOGGED_IN;
     }

@@ -40,9 +40,11 @@ const char *account_template_check_text(const char *text, apr_pool_t *pool)
 static const char *slot_end(const char *start)
 {
     int depth = 1;
+    int in_string = 0; /* in JSON of the filter or= */
 
     for (; *start; start++) {
-        depth += *start == '{' ? 1 : *start == '}' ? -1 : 0;
+        in_string ^= *start == '"' && start[-1] != '\\';
+        depth += in_string ? 0 : *start == '{' ? 1 : *start == '}' ? -1 : 0;
         if (depth == 0) {
             return start;
         }
@@ -151,7 +153,7 @@ static const char *parse_filter(compiler_t *c, const char *text, account_filter_
     if (strcmp(name, "add") == 0) {
         filter->type = FILTER_ADD;
         filter->number = argument ? apr_strtoi64(argument, &end, 10) : 0;
-        return argument && *argument && !*end
+        return argument && *argument && !*end && strlen(argument) <= 16
                    ? NULL
                    : "the filter add takes a whole number, as in add=100000";
     }
@@ -281,7 +283,7 @@ static const char *check_carried(compiler_t *c, const account_field_t *field, co
 }
 
 static const char *split_slot(compiler_t *c, const char *slot, const char **name,
-                              apr_array_header_t **filters)
+                              apr_array_header_t **filters, int *per_item)
 {
     const char *bar = strchr(slot, '|');
     const char *error = NULL;
@@ -298,6 +300,7 @@ static const char *split_slot(compiler_t *c, const char *slot, const char **name
         if (apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING)) {
             compiler_t item = *c;
 
+            *per_item = 1;
             item.pieces = apr_array_make(c->pool, 8, sizeof(account_piece_t));
             account_buffer_init(&item.literal, 64, c->pool);
             error =
@@ -314,9 +317,9 @@ static const char *emit_slot(compiler_t *c, const char *slot, int in_string)
     apr_array_header_t *filters;
     const account_field_t *field = NULL;
     const char *name, *shape, *rest = NULL;
-    const char *error = split_slot(c, slot, &name, &filters);
+    int per_item = 0, is_mount;
+    const char *error = split_slot(c, slot, &name, &filters, &per_item);
     account_piece_t *piece;
-    int is_mount;
 
     if (error) {
         return error;
@@ -338,7 +341,10 @@ static const char *emit_slot(compiler_t *c, const char *slot, int in_string)
     is_mount = strcmp(name, "mount") == 0;
     if (!is_mount) {
         field = account_field_find(name, &rest);
-        error = field ? check_carried(c, field, name) : unknown_name(c, name);
+        error = !field ? unknown_name(c, name)
+                : per_item && !field->is_list
+                    ? apr_psprintf(c->pool, "%%{%s} is no list: a shape is no filter for it", name)
+                    : check_carried(c, field, name);
         if (error) {
             return error;
         }

@@ -1,8 +1,10 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
+#include <scoreboard.h>
 #include <string.h>
 
+#include "contract/buffer.h"
 #include "httpd/glue.h"
 
 /*
@@ -27,6 +29,7 @@ static void take_out_query(request_rec *r)
     const char *referer = apr_table_get(r->headers_in, "Referer");
 
     r->args = NULL;
+    r->uri = (char *)without_query(r->uri, r->pool); /* CONNECT has it there */
     r->unparsed_uri = (char *)without_query(r->unparsed_uri, r->pool);
     r->the_request = (char *)without_query(r->the_request, r->pool);
     r->parsed_uri.query = NULL;
@@ -46,30 +49,53 @@ static const char *normal_path(const request_rec *r)
                : "";
 }
 
-/* The Cookie header without the cookies of these names; NULL: nothing is left. */
+static int is_own(const char *cookie, const apr_array_header_t *names)
+{
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        apr_size_t length = strlen(name);
+
+        if (strncmp(cookie, name, length) == 0 && cookie[length] == '=') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Where a cookie of ours begins: after ";", or after the "," with which httpd joins two headers. */
+static const char *find_own(const char *text, const apr_array_header_t *names)
+{
+    int begins = 1;
+
+    for (; *text; text++) {
+        if (begins && is_own(text, names)) {
+            return text;
+        }
+        begins = strchr(";,", *text) || (begins && strchr(" \t", *text));
+    }
+    return NULL;
+}
+
+/* The Cookie header without the cookies of these names; "": nothing is left. */
 static const char *without_cookies(const char *header, const apr_array_header_t *names,
                                    apr_pool_t *pool)
 {
-    const char *left = NULL;
-    char *state, *copy = apr_pstrdup(pool, header);
-    const char *cookie;
-    int i;
+    account_buffer_t left;
+    const char *own;
 
-    for (cookie = apr_strtok(copy, ";", &state); cookie; cookie = apr_strtok(NULL, ";", &state)) {
-        cookie += strspn(cookie, " \t");
-        for (i = 0; i < names->nelts; i++) {
-            const char *name = APR_ARRAY_IDX(names, i, const char *);
-            apr_size_t length = strlen(name);
-
-            if (strncmp(cookie, name, length) == 0 && cookie[length] == '=') {
-                break;
-            }
-        }
-        if (i == names->nelts && *cookie) {
-            left = left ? apr_pstrcat(pool, left, "; ", cookie, NULL) : cookie;
-        }
+    account_buffer_init(&left, strlen(header), pool);
+    while ((own = find_own(header, names)) != NULL) {
+        account_buffer_add(&left, header, own - header);
+        header = own + strcspn(own, ";,");
+        header += strspn(header, ";, \t");
     }
-    return left;
+    account_buffer_add_text(&left, header);
+    while (left.length > 0 && strchr(";, \t", left.bytes[left.length - 1])) {
+        left.bytes[--left.length] = '\0';
+    }
+    return left.bytes;
 }
 
 /* Session tokens go no further than this module: not into a log of all headers, not to a script or
@@ -84,7 +110,7 @@ static void take_out_cookies(request_rec *r, const account_server_t *server,
         return;
     }
     left = without_cookies(request->cookies, server->cookie_names, r->pool);
-    if (left) {
+    if (*left) {
         apr_table_setn(r->headers_in, "Cookie", left);
     }
     else {
@@ -126,6 +152,16 @@ static int log_transaction(request_rec *r)
     }
     for (any = r; any && secret; any = any->next) {
         take_out_query(any);
+    }
+    if (secret && r->status == HTTP_BAD_REQUEST && r->method
+        && ap_method_number_of(r->method) == M_INVALID) {
+        /* no request line: it may be what is left of a body that was said to be shorter */
+        r->the_request = "-";
+        r->method = "-";
+    }
+    if (secret && r->connection->sbh) {
+        /* the status page was given it as it was */
+        ap_update_child_status(r->connection->sbh, SERVER_BUSY_LOG, r);
     }
     return DECLINED;
 }

@@ -121,6 +121,7 @@ apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
 typedef struct creation_t {
     const account_store_t *store;
     const account_t *fields;
+    const account_session_t *session;
     const char *ref;
     const char *canonical[ACCOUNT_KINDS]; /* NULL: nothing to claim */
     int kind;                             /* being claimed */
@@ -173,8 +174,14 @@ static apr_status_t create(account_db_t *db, void *baton)
                          NUMBER(verified_of(fields, creation->kind)), NUMBER(store->now)),
             NULL);
         if (rv != APR_SUCCESS) {
-            break;
+            return rv;
         }
+    }
+    if (creation->session != NULL) {
+        account_session_t session = *creation->session;
+
+        session.account_id = creation->created->id;
+        rv = account_session_store(store, db, &session);
     }
     return rv;
 }
@@ -206,9 +213,11 @@ static apr_status_t canonicalize(const account_store_t *store, creation_t *creat
 }
 
 apr_status_t account_create(const account_store_t *store, const account_t *fields,
-                            const account_t **created, account_kind_e *taken)
+                            const account_session_t *session, const account_t **created,
+                            account_kind_e *taken)
 {
-    creation_t creation = {.store = store, .fields = fields, .ref = fields->ref};
+    creation_t creation = {
+        .store = store, .fields = fields, .session = session, .ref = fields->ref};
     apr_status_t rv = canonicalize(store, &creation);
 
     if (rv == APR_SUCCESS && creation.ref == NULL) {

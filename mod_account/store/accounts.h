@@ -53,11 +53,13 @@ apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
  * Creates an account with its identifiers, all or nothing. fields: id, created and updated are
  * given here; ref (32 hexadecimal digits of account_random_hex) too, when it is NULL; identifiers
  * are what to claim, in the order of account_kind_e; NULL ones are not claimed; two with one
- * canonical form are one claim. ACCOUNT_ECONFLICT: *taken is the first kind that another account
- * holds; nothing is stored. APR_EINVAL: an identifier has no canonical form.
+ * canonical form are one claim. session: begins with it, for the account's id whatever its own
+ * says; or NULL. ACCOUNT_ECONFLICT: *taken is the first kind that another account holds; nothing is
+ * stored. APR_EINVAL: an identifier has no canonical form.
  */
 apr_status_t account_create(const account_store_t *store, const account_t *fields,
-                            const account_t **created, account_kind_e *taken);
+                            const account_session_t *session, const account_t **created,
+                            account_kind_e *taken);
 
 /* Changes the display form and claim of one e-mail address (email: NULL keeps it) and the
  * attributes, and sets updated. The old address' claim is given up unless it was verified (recovery

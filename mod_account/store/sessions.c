@@ -61,21 +61,10 @@ apr_status_t account_session_make(const account_store_t *store, apr_int64_t acco
         made->idle = terms->idle;
         made->address = apr_pstrndup(store->pool, address, ADDRESS_BYTES);
         made->agent = cut_agent(terms->agent, store->pool);
+        made->replaces = terms->replaces;
         *session = made;
     }
     return rv;
-}
-
-apr_status_t account_session_store(const account_store_t *store, account_db_t *db,
-                                   const account_session_t *session)
-{
-    return account_db_execute(
-        db, ACCOUNT_SQL_SESSION_INSERT,
-        ACCOUNT_ARGS(TEXT(store->realm), TEXT(digest_of(store, 0, session->token)),
-                     NUMBER(session->account_id), NUMBER(session->created), NUMBER(session->seen),
-                     NUMBER(session->expires), NUMBER(session->idle), TEXT(session->address),
-                     TEXT(session->agent)),
-        NULL);
 }
 
 apr_status_t account_session_end_all(const account_store_t *store, account_db_t *db,
@@ -99,38 +88,57 @@ static apr_status_t end_token(const account_store_t *store, account_db_t *db, co
     return rv;
 }
 
+apr_status_t account_session_store(const account_store_t *store, account_db_t *db,
+                                   const account_session_t *session)
+{
+    apr_status_t rv = session->replaces ? end_token(store, db, session->replaces) : APR_SUCCESS;
+
+    if (rv == APR_SUCCESS) {
+        rv = account_db_execute(db, ACCOUNT_SQL_SESSION_END_EXPIRED,
+                                ACCOUNT_ARGS(TEXT(store->realm), NUMBER(session->account_id),
+                                             NUMBER(store->now), NUMBER(store->now)),
+                                NULL);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_db_execute(
+            db, ACCOUNT_SQL_SESSION_INSERT,
+            ACCOUNT_ARGS(TEXT(store->realm), TEXT(digest_of(store, 0, session->token)),
+                         NUMBER(session->account_id), NUMBER(session->created),
+                         NUMBER(session->seen), NUMBER(session->expires), NUMBER(session->idle),
+                         TEXT(session->address), TEXT(session->agent)),
+            NULL);
+    }
+    return rv;
+}
+
 typedef struct beginning_t {
     const account_store_t *store;
     const account_session_t *session;
-    const char *ended;
+    const account_t *account;
 } beginning_t;
 
 static apr_status_t begin(account_db_t *db, void *baton)
 {
     const beginning_t *beginning = baton;
     const account_store_t *store = beginning->store;
-    apr_status_t rv = APR_SUCCESS;
+    const account_t *account = beginning->account;
+    apr_int64_t held = 0;
+    apr_status_t rv =
+        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_HOLD,
+                           ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account->id),
+                                        TEXT(account->password ? account->password : "")),
+                           &held);
 
-    if (beginning->ended != NULL) {
-        rv = end_token(store, db, beginning->ended);
+    if (rv == APR_SUCCESS && held == 0) {
+        rv = ACCOUNT_EROLLBACK;
     }
-    if (rv == APR_SUCCESS) {
-        rv = account_db_execute(db, ACCOUNT_SQL_SESSION_END_EXPIRED,
-                                ACCOUNT_ARGS(TEXT(store->realm),
-                                             NUMBER(beginning->session->account_id),
-                                             NUMBER(store->now), NUMBER(store->now)),
-                                NULL);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = account_session_store(store, db, beginning->session);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? account_session_store(store, db, beginning->session) : rv;
 }
 
 apr_status_t account_session_begin(const account_store_t *store, const account_session_t *session,
-                                   const char *ended)
+                                   const account_t *account)
 {
-    beginning_t beginning = {store, session, ended};
+    beginning_t beginning = {store, session, account};
 
     return account_store_run(store, ACCOUNT_TRANSACTION, begin, &beginning);
 }

@@ -9,12 +9,13 @@ typedef struct account_session_t {
     const char *token; /* what the cookie carries; the database has its keyed digest only */
     const char *id;    /* the first 16 digits of the digest: names the session to its owner */
     apr_int64_t account_id;
-    apr_int64_t created; /* milliseconds UTC, as all times */
-    apr_int64_t seen;    /* at most a minute old while the session is used */
-    apr_int64_t expires; /* the end of its absolute life */
-    apr_int64_t idle;    /* milliseconds without a request that end it, counted from seen */
-    const char *address; /* of the client at login */
-    const char *agent;   /* User-Agent at login, cut at 255 characters; or NULL */
+    apr_int64_t created;  /* milliseconds UTC, as all times */
+    apr_int64_t seen;     /* at most a minute old while the session is used */
+    apr_int64_t expires;  /* the end of its absolute life */
+    apr_int64_t idle;     /* milliseconds without a request that end it, counted from seen */
+    const char *address;  /* of the client at login */
+    const char *agent;    /* User-Agent at login, cut at 255 characters; or NULL */
+    const char *replaces; /* of the terms */
 } account_session_t;
 
 /* How long a session that begins now shall live, in milliseconds, and who asks for it. */
@@ -22,19 +23,24 @@ typedef struct account_session_terms_t {
     apr_int64_t idle;
     apr_int64_t life;
     const char *address;
-    const char *agent; /* cut here; what is not UTF-8 is dropped */
+    const char *agent;    /* cut here; what is not UTF-8 is dropped */
+    const char *replaces; /* the token of the session that ends when this one begins, or NULL */
 } account_session_terms_t;
 
-/* Makes a session with a new random token, in memory only (account_change_password and
- * account_session_begin store it). */
+/* Makes a session with a new random token, in memory only: account_session_begin, account_create
+ * and account_change_password store it. */
 apr_status_t account_session_make(const account_store_t *store, apr_int64_t account_id,
                                   const account_session_terms_t *terms,
                                   account_session_t **session);
 
-/* Stores it, and removes what has expired of the account's sessions. ended (may be NULL): the token
- * of a session that ends with it, in the same transaction. */
+/*
+ * Stores it, ends the one that it replaces, and removes what has expired of the account's sessions;
+ * all or nothing. account: as read when its password was verified. ACCOUNT_EROLLBACK: by now the
+ * account has another password or is not active, so nothing begins: a change of the password leaves
+ * no session behind, not even one that was begun meanwhile.
+ */
 apr_status_t account_session_begin(const account_store_t *store, const account_session_t *session,
-                                   const char *ended);
+                                   const struct account_t *account);
 
 /*
  * Whose session the token is: one SELECT. Both are NULL when there is none of that token in the

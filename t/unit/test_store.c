@@ -163,7 +163,7 @@ static const account_t *create(const server_t *server, const char *user_name, co
     const account_t *created = NULL;
     account_kind_e taken;
 
-    if (account_create(&server->store, &fields, &created, &taken) != APR_SUCCESS) {
+    if (account_create(&server->store, &fields, NULL, &created, &taken) != APR_SUCCESS) {
         ok(0, "%s: cannot create an account", server->name);
     }
     return created;
@@ -188,8 +188,8 @@ static void test_create(server_t *server)
     fields.mobile_verified = NOW - 5;
     fields.registered_kind = ACCOUNT_MOBILE;
     fields.registered_with = "13800000001";
-    is_int(account_create(&server->store, &fields, &created, &taken), APR_SUCCESS, "%s: an account",
-           name);
+    is_int(account_create(&server->store, &fields, NULL, &created, &taken), APR_SUCCESS,
+           "%s: an account", name);
     ok(created->id > 0 && strlen(created->ref) == 32, "%s: has a number and a ref", name);
     is_str(created->identifiers[ACCOUNT_EMAIL], "Alice@Example.com", "%s: shown as given", name);
     is_int(created->created, NOW, "%s: created now", name);
@@ -216,31 +216,31 @@ static void test_create(server_t *server)
     ok(other == NULL, "%s: does not know her", name);
     account_find_by_id(&elsewhere, created->id, &other);
     ok(other == NULL, "%s: nor by id", name);
-    is_int(account_create(&elsewhere, &fields, &other, &taken), APR_SUCCESS,
+    is_int(account_create(&elsewhere, &fields, NULL, &other, &taken), APR_SUCCESS,
            "%s: she registers there too", name);
     ok(other->id != created->id, "%s: as somebody else", name);
 
     fields = fields_of("Bob", "ALICE@example.com", "13800000002");
-    is_int(account_create(&server->store, &fields, &other, &taken), ACCOUNT_ECONFLICT,
+    is_int(account_create(&server->store, &fields, NULL, &other, &taken), ACCOUNT_ECONFLICT,
            "%s: an address that is taken", name);
     is_int(taken, ACCOUNT_EMAIL, "%s: is named", name);
     ok(find(server, "bob") == NULL && find(server, "13800000002") == NULL,
        "%s: nothing else was claimed", name);
     fields = fields_of("13800000001", NULL, NULL);
-    is_int(account_create(&server->store, &fields, &other, &taken), ACCOUNT_ECONFLICT,
+    is_int(account_create(&server->store, &fields, NULL, &other, &taken), ACCOUNT_ECONFLICT,
            "%s: another's mobile number as user name", name);
     is_int(taken, ACCOUNT_USER_NAME, "%s: is named too", name);
     fields = fields_of("carol@example.com", "Carol@example.com", NULL);
-    is_int(account_create(&server->store, &fields, &other, &taken), APR_SUCCESS,
+    is_int(account_create(&server->store, &fields, NULL, &other, &taken), APR_SUCCESS,
            "%s: one identifier twice is one claim", name);
     fields = fields_of(" \t", NULL, NULL);
-    is_int(account_create(&server->store, &fields, &other, &taken), APR_EINVAL,
+    is_int(account_create(&server->store, &fields, NULL, &other, &taken), APR_EINVAL,
            "%s: nothing to claim", name);
     fields = fields_of("Dora ' \xf0\x9f\x98\x80 %s ?", NULL, NULL);
     fields.password = NULL;
     fields.attributes = NULL;
     fields.status = ACCOUNT_PENDING;
-    is_int(account_create(&server->store, &fields, &other, &taken), APR_SUCCESS,
+    is_int(account_create(&server->store, &fields, NULL, &other, &taken), APR_SUCCESS,
            "%s: an odd name, no password", name);
     other = find(server, "dora ' \xf0\x9f\x98\x80 %S ?");
     ok(other && other->password == NULL && other->status == ACCOUNT_PENDING
@@ -304,7 +304,8 @@ static void test_profile(server_t *server)
     server->store.now = NOW;
 }
 
-static const account_session_terms_t terms = {30 * MINUTE, 600 * MINUTE, "192.0.2.1", "unit/1"};
+static const account_session_terms_t terms = {30 * MINUTE, 600 * MINUTE, "192.0.2.1", "unit/1",
+                                              NULL};
 
 static account_session_t *make_session(const server_t *server, const account_t *account)
 {
@@ -338,7 +339,7 @@ static void test_sessions(server_t *server)
     int i;
 
     ok(!lives(server, session->token), "%s: not stored yet", name);
-    is_int(account_session_begin(&server->store, session, NULL), APR_SUCCESS, "%s: begins", name);
+    is_int(account_session_begin(&server->store, session, owner), APR_SUCCESS, "%s: begins", name);
     is_int(account_session_find(&server->store, session->token, &found, &found_owner), APR_SUCCESS,
            "%s: is looked for", name);
     ok(found && found_owner && found_owner->id == owner->id, "%s: and found, with its account",
@@ -366,7 +367,8 @@ static void test_sessions(server_t *server)
     server->store.now = NOW;
 
     next = make_session(server, owner);
-    is_int(account_session_begin(&server->store, next, session->token), APR_SUCCESS,
+    next->replaces = session->token;
+    is_int(account_session_begin(&server->store, next, owner), APR_SUCCESS,
            "%s: another in its place", name);
     ok(!lives(server, session->token) && lives(server, next->token), "%s: ends the one", name);
     sql(server, "UPDATE account_session SET idle = 999999999999");
@@ -391,11 +393,12 @@ static void test_sessions(server_t *server)
     odd.address = "2001:0db8:0000:0000:0000:0000:0000:0001%a-long-scope-name";
     account_session_make(&server->store, owner->id, &odd, &session);
     is_int((long long)strlen(session->agent), 765, "%s: an agent is cut at 255 characters", name);
-    is_int(account_session_begin(&server->store, session, NULL), APR_SUCCESS, "%s: and fits", name);
+    is_int(account_session_begin(&server->store, session, owner), APR_SUCCESS, "%s: and fits",
+           name);
     odd.agent = "\xff";
     account_session_make(&server->store, owner->id, &odd, &session);
     ok(session->agent == NULL, "%s: one that is no text is dropped", name);
-    is_int(account_session_begin(&server->store, session, NULL), APR_SUCCESS, "%s: which is fine",
+    is_int(account_session_begin(&server->store, session, owner), APR_SUCCESS, "%s: which is fine",
            name);
     server->store.now = NOW;
 }
@@ -408,11 +411,13 @@ static void test_passwords(server_t *server)
     account_password_change_t change = {account, OTHER_HASH, NULL};
     int changed = -1;
 
-    account_session_begin(&server->store, old, NULL);
+    account_session_begin(&server->store, old, account);
     replacement = make_session(server, account);
     change.replacement = replacement;
     is_int(account_change_password(&server->store, &change, &changed), APR_SUCCESS,
            "%s: a new password", name);
+    is_int(account_session_begin(&server->store, make_session(server, account), account),
+           ACCOUNT_EROLLBACK, "%s: no session for who verified the old one", name);
     is_int(changed, 1, "%s: is set", name);
     is_str(again(server, account)->password, OTHER_HASH, "%s: and stored", name);
     ok(!lives(server, old->token), "%s: sessions end", name);
@@ -470,7 +475,7 @@ static void test_codes(server_t *server)
     account_code_t guess = counted;
     int i;
 
-    account_session_begin(&server->store, session, NULL);
+    account_session_begin(&server->store, session, account);
     is_int(check(server, &code), ACCOUNT_CODE_EXPIRED, "%s: no code", name);
     is_int(account_code_issue(&server->store, &code), APR_SUCCESS, "%s: a code", name);
     is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: is right", name);
@@ -543,7 +548,7 @@ static void *register_one(void *data)
     apr_pool_create(&store.pool, NULL);
     store.deadline = account_clock_monotonic() + apr_time_from_sec(20);
     fields.identifiers[ACCOUNT_USER_NAME] = apr_psprintf(store.pool, "racer%d", racer->number);
-    rv = account_create(&store, &fields, &created, &taken);
+    rv = account_create(&store, &fields, NULL, &created, &taken);
     racer->won = rv == APR_SUCCESS;
     racer->failed = rv != APR_SUCCESS && rv != ACCOUNT_ECONFLICT;
     apr_pool_destroy(store.pool);
@@ -722,7 +727,7 @@ static void test_schema(const char *driver, const char *params, apr_pool_t *pool
     server_start(server);
     account = create(server, "rotation", NULL, NULL);
     session = make_session(server, account);
-    account_session_begin(&server->store, session, NULL);
+    account_session_begin(&server->store, session, account);
     token = apr_pstrdup(pool, session->token);
     server_stop(server);
     server = server_make(driver, params, KEY_B "\n" KEY_A, pool);
