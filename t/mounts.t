@@ -29,7 +29,7 @@ my $server = Account::Server->new(
 </Location>
 ErrorDocument 404 /user/logout.do
 CONF
-    vhost => [<<'MAIN', <<'OTHER', <<'PROXY'],
+    vhost => [<<'MAIN', <<'OTHER', <<'PROXY', <<'HANDLED', <<'MOVED', <<'TENANT'],
 ServerName main.test
 RewriteEngine On
 RewriteRule ^/enter$ /user/login.do [PT]
@@ -42,6 +42,23 @@ AccountRealm default
 ProxyPass / http://127.0.0.1:@PORT@/
 ProxyPreserveHost Off
 PROXY
+ServerName handled.test
+AccountRealm default
+Alias /user @HTDOCS@/shop
+<Location />
+    SetHandler server-status
+</Location>
+HANDLED
+ServerName moved.test
+AccountRealm default
+Redirect / https://moved.test/
+MOVED
+ServerName tenant.test
+AccountRealm default
+<Directory "@HTDOCS@/tenant">
+    Options +ExecCGI
+</Directory>
+TENANT
     files => {
         'htdocs/user/page.html'      => 'a static page',
         'htdocs/shop/.htaccess'      => 'AccountMount mmall',
@@ -115,5 +132,27 @@ is $server->post('/user/register.do', form => { %login, email => 'mounted@exampl
 my %proxy = (headers => { Host => 'proxy.test' });
 is $server->get('/user/get_user_info.do', cookie => $jar, %proxy)->{json}{status}, 0, 'a mount wins over ProxyPass /';
 is $server->get('/shop/', %proxy)->{body}, 'the shop', 'what is no route goes to the application';
+
+# --- other modules' ways with an address ---
+logs_in 'SetHandler and Alias around a mount', $server->post('/user/login.do', form => \%login, headers => { Host => 'handled.test' });
+my $moved = $server->get('/user/login.do', query => \%login, headers => { Host => 'moved.test' });
+is $moved->{status}, 302, 'a server that is redirected answers nothing itself';
+ok !$moved->{cookies}{mmall_login_token}, 'and sets no cookie';
+
+# --- two live sessions under one name are none, and logging out ends both ---
+my @live = map { logs_in("session $_", $server->post('/user/login.do', form => \%login)) } 1, 2;
+canary($_) for @live;
+my $both = join '; ', map { "mmall_login_token=$_" } @live;
+is $server->get('/user/get_user_info.do', cookie => $both)->{json}{status}, 1, 'two live sessions are none';
+is $server->post('/user/logout.do', cookie => $both)->{json}{status}, 0, 'logging out of both';
+is $server->get('/user/get_user_info.do', cookie => "mmall_login_token=$_")->{json}{status}, 1, 'ends each'
+    for @live;
+
+# --- a link on another site, followed over plain http: no Sec-Fetch, no Origin, no Referer ---
+my %going = ('Upgrade-Insecure-Requests' => '1',
+    Accept => 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8');
+is $server->get('/user/update_information.do?question=evil', cookie => $jar, headers => \%going)->{status}, 403,
+    'a link changes nothing';
+is $server->get('/user/get_user_info.do', cookie => $jar, headers => \%going)->{json}{status}, 0, 'but may look';
 
 done();

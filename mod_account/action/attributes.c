@@ -32,21 +32,21 @@ static const char *context_of(const account_store_t *store, const account_t *acc
     return apr_pstrcat(store->pool, store->realm, "/", account->ref, "/" SEALED, NULL);
 }
 
-apr_status_t account_attribute_get(const account_store_t *store, const account_t *account,
-                                   const char *name, const char **value)
+const char *account_attribute_get(const account_store_t *store, const account_t *account,
+                                  const char *name)
 {
-    json_t *object = parse(account, store->pool);
+    const char *value = json_string_value(json_object_get(parse(account, store->pool), name));
 
-    *value = NULL;
-    if (!object) {
-        return APR_EINVAL;
+    if (value && strcmp(name, SEALED) == 0
+        && account_keys_open(store->keys, context_of(store, account), value, &value, store->pool)
+               != APR_SUCCESS) {
+        account_log(store->log, ACCOUNT_LOG_WARNING, 0,
+                    ACLOGNO(00180) "the answer of account %" APR_INT64_T_FMT " can't be opened: it "
+                                   "was sealed with a key that is not in AccountSecretFile",
+                    account->id);
+        value = NULL;
     }
-    *value = json_string_value(json_object_get(object, name));
-    if (*value && strcmp(name, SEALED) == 0) {
-        return account_keys_open(store->keys, context_of(store, account), *value, value,
-                                 store->pool);
-    }
-    return APR_SUCCESS;
+    return value;
 }
 
 apr_status_t account_attributes_change(const account_store_t *store, const account_t *account,

@@ -11,10 +11,11 @@
  * and bound to the account.
  */
 
-/* The value of an attribute in clear, NULL when it is absent. A sealed one that cannot be opened
- * (APR_EINVAL: damaged, or a key that is gone) is a failure of the machine. */
-apr_status_t account_attribute_get(const account_store_t *store, const account_t *account,
-                                   const char *name, const char **value);
+/* The value of an attribute in clear, NULL when it is absent. A sealed one that can't be opened
+ * (damaged, or its key is gone) is absent and logged: a lost key costs the answer, not the account.
+ */
+const char *account_attribute_get(const account_store_t *store, const account_t *account,
+                                  const char *name);
 
 /*
  * *attributes: those of account with the fields (of account_profile_field_t) set, or cleared where

@@ -83,14 +83,8 @@ GETTER(account_registered_kind)
 /* A profile field or extra.NAME: its attribute has the field's own name. */
 GETTER(account_attribute)
 {
-    const char *text = NULL;
-    apr_status_t rv = APR_SUCCESS;
-
-    if (answer->account) {
-        rv = account_attribute_get(call->store, answer->account, rest, &text);
-    }
-    set_text(value, text);
-    return rv;
+    return set_text(
+        value, answer->account ? account_attribute_get(call->store, answer->account, rest) : NULL);
 }
 
 GETTER(account_extra)
@@ -121,15 +115,10 @@ GETTER(account_display_name)
     static const char *const names[] = {"nickname", "given_name", "family_name", "name"};
     enum { NICKNAME, GIVEN, FAMILY, NAME, COUNT };
     account_value_t found[COUNT];
-    apr_status_t rv;
     int i;
 
-    (void)rest;
     for (i = 0; i < COUNT; i++) {
-        rv = account_attribute(call, answer, names[i], &found[i]);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+        account_attribute(call, answer, names[i], &found[i]);
     }
     if (found[NICKNAME].text) {
         return set_text(value, found[NICKNAME].text);
@@ -138,11 +127,10 @@ GETTER(account_display_name)
         return set_text(value, apr_pstrcat(call->store->pool, found[GIVEN].text, " ",
                                            found[FAMILY].text, NULL));
     }
-    if (found[GIVEN].text || found[FAMILY].text) {
-        return set_text(value, found[GIVEN].text ? found[GIVEN].text : found[FAMILY].text);
-    }
-    if (found[NAME].text) {
-        return set_text(value, found[NAME].text);
+    for (i = GIVEN; i < COUNT; i++) {
+        if (found[i].text) {
+            return set_text(value, found[i].text);
+        }
     }
     return account_login_name(call, answer, rest, value);
 }

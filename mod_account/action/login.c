@@ -15,18 +15,16 @@ static void renew_hash(const account_call_t *call, const account_t *account, con
     }
 }
 
-apr_status_t account_do_login(const account_call_t *call, account_answer_t *answer)
+/* ACCOUNT_EROLLBACK: the hash that was verified is no longer the account's. */
+static apr_status_t log_in(const account_call_t *call, account_answer_t *answer)
 {
     const char *password = account_call_value(call, "password");
-    const char *canonical =
-        account_text_identifier(call->store->pool, account_call_value(call, "account"));
-    const account_t *account = NULL;
+    const account_t *account;
     int matches = 0;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = account_find(
+        call->store,
+        account_text_identifier(call->store->pool, account_call_value(call, "account")), &account);
 
-    if (canonical) {
-        rv = account_find(call->store, canonical, &account);
-    }
     if (rv == APR_SUCCESS) {
         rv = account_hashing_verify(call, account, password, &matches);
     }
@@ -44,9 +42,19 @@ apr_status_t account_do_login(const account_call_t *call, account_answer_t *answ
         return APR_SUCCESS;
     }
     rv = account_session_log_in(call, account, answer);
-    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
+    if (rv == APR_SUCCESS) {
         answer->account = account;
         renew_hash(call, account, password);
     }
     return rv;
+}
+
+apr_status_t account_do_login(const account_call_t *call, account_answer_t *answer)
+{
+    apr_status_t rv = log_in(call, answer);
+
+    if (rv == ACCOUNT_EROLLBACK) {
+        rv = log_in(call, answer); /* changed, or only renewed by another login: look again */
+    }
+    return rv == ACCOUNT_EROLLBACK ? ACCOUNT_EBUSY : rv;
 }

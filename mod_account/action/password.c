@@ -15,24 +15,46 @@ static const account_t *changed_account(const account_call_t *call, const accoun
     return changed;
 }
 
-/* Every session ends; the caller goes on in a new one unless the contract says otherwise
- * (ASVS 7.4.3). */
-apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
+/* *changed 0: the old password is wrong, or (*again) its hash was replaced meanwhile. */
+static apr_status_t change(const account_call_t *call, account_password_change_t *change,
+                           int *changed, int *again)
 {
-    account_password_change_t change = {.account = call->account};
-    account_session_t *session = NULL;
-    int matches, changed = 0;
-    apr_status_t rv = account_hashing_verify(call, call->account,
+    int matches = 0;
+    apr_status_t rv = account_hashing_verify(call, change->account,
                                              account_call_value(call, "old_password"), &matches);
 
+    *changed = 0;
+    if (rv == APR_SUCCESS && matches && !change->password) {
+        rv = account_hashing_make(call, account_call_value(call, "password"), &change->password);
+    }
     if (rv == APR_SUCCESS && matches) {
-        rv = account_hashing_make(call, account_call_value(call, "password"), &change.password);
-        if (rv == APR_SUCCESS && !account_call_is(call, "sessions", "all")) {
-            rv = account_session_make(call->store, call->account->id, &call->terms, &session);
-            change.replacement = session;
-        }
-        if (rv == APR_SUCCESS) {
-            rv = account_change_password(call->store, &change, &changed);
+        rv = account_change_password(call->store, change, changed);
+    }
+    *again = matches && !*changed;
+    return rv;
+}
+
+/* Every session ends; the caller goes on in a new one unless the contract says otherwise (ASVS
+ * 7.4.3). */
+apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
+{
+    account_password_change_t wanted = {.account = call->account};
+    account_session_t *session = NULL;
+    int changed = 0, again = 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!account_call_is(call, "sessions", "all")) {
+        rv = account_session_make(call->store, call->account->id, &call->terms, &session);
+        wanted.replacement = session;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = change(call, &wanted, &changed, &again);
+    }
+    if (rv == APR_SUCCESS && again) {
+        /* Another change won, or a login renewed the hash: the password decides once more. */
+        rv = account_find_by_id(call->store, call->account->id, &wanted.account);
+        if (rv == APR_SUCCESS && wanted.account) {
+            rv = change(call, &wanted, &changed, &again);
         }
     }
     if (rv != APR_SUCCESS) {
@@ -42,7 +64,7 @@ apr_status_t account_do_change_password(const account_call_t *call, account_answ
         answer->outcome = ACCOUNT_WRONG_PASSWORD;
         return APR_SUCCESS;
     }
-    answer->account = changed_account(call, call->account);
+    answer->account = changed_account(call, wanted.account);
     answer->session = session;
     answer->session_begun = session != NULL;
     answer->session_ended = session == NULL;
@@ -58,18 +80,15 @@ static void refuse_code(account_answer_t *answer, account_code_state_e state)
 
 apr_status_t account_do_reset_password(const account_call_t *call, account_answer_t *answer)
 {
-    const char *canonical =
-        account_text_identifier(call->store->pool, account_call_value(call, "target"));
     account_code_t code = {.purpose = account_call_constant(call, "purpose"),
                            .secret = account_call_value(call, "code")};
     account_password_change_t change = {NULL, NULL, NULL};
     account_session_t *session = NULL;
     account_code_state_e state;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = account_find(
+        call->store, account_text_identifier(call->store->pool, account_call_value(call, "target")),
+        &change.account);
 
-    if (canonical) {
-        rv = account_find(call->store, canonical, &change.account);
-    }
     if (rv == APR_SUCCESS && !change.account) {
         answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
     }

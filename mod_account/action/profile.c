@@ -38,16 +38,13 @@ apr_status_t account_do_update_profile(const account_call_t *call, account_answe
 
 apr_status_t account_do_check_identifier(const account_call_t *call, account_answer_t *answer)
 {
-    const char *canonical =
-        account_text_identifier(call->store->pool, account_call_value(call, "value"));
     const char *wanted = account_call_value(call, "kind");
-    const account_t *holder = NULL;
-    apr_status_t rv = APR_SUCCESS;
+    const account_t *holder;
     int kind;
+    apr_status_t rv = account_find(
+        call->store, account_text_identifier(call->store->pool, account_call_value(call, "value")),
+        &holder);
 
-    if (canonical) {
-        rv = account_find(call->store, canonical, &holder);
-    }
     answer->outcome = ACCOUNT_FREE;
     for (kind = 0; holder && kind < ACCOUNT_KINDS; kind++) {
         if (wanted ? strcmp(wanted, account_kind_names[kind]) == 0

@@ -10,11 +10,9 @@
 
 static apr_status_t find_account(const account_call_t *call, const account_t **account)
 {
-    const char *canonical =
-        account_text_identifier(call->store->pool, account_call_value(call, "account"));
-
-    *account = NULL;
-    return canonical ? account_find(call->store, canonical, account) : APR_SUCCESS;
+    return account_find(
+        call->store,
+        account_text_identifier(call->store->pool, account_call_value(call, "account")), account);
 }
 
 apr_status_t account_do_security_question(const account_call_t *call, account_answer_t *answer)
@@ -23,7 +21,7 @@ apr_status_t account_do_security_question(const account_call_t *call, account_an
     apr_status_t rv = find_account(call, &account);
 
     if (rv == APR_SUCCESS && account) {
-        rv = account_attribute_get(call->store, account, "question", &answer->question);
+        answer->question = account_attribute_get(call->store, account, "question");
     }
     if (rv == APR_SUCCESS && !answer->question) {
         answer->outcome = account ? ACCOUNT_NO_QUESTION : ACCOUNT_UNKNOWN_ACCOUNT;
@@ -32,8 +30,10 @@ apr_status_t account_do_security_question(const account_call_t *call, account_an
 }
 
 /* The digests have one length, so the time tells nothing about where two texts differ. */
-static int equal(const account_call_t *call, const char *stored, const char *given)
+static int is_equal(const account_call_t *call, const account_t *account, const char *attribute)
 {
+    const char *stored = account_attribute_get(call->store, account, attribute);
+    const char *given = account_call_value(call, attribute);
     const char *a, *b;
 
     if (!stored) {
@@ -46,28 +46,19 @@ static int equal(const account_call_t *call, const char *stored, const char *giv
 
 apr_status_t account_do_check_answer(const account_call_t *call, account_answer_t *answer)
 {
-    const char *question = NULL, *right = NULL;
     const account_t *account;
     account_code_t code = {.purpose = "answer", .expires = call->store->now + ANSWER_LIFE};
     apr_status_t rv = find_account(call, &account);
 
     if (rv == APR_SUCCESS && !account) {
         answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
-        return APR_SUCCESS;
     }
-    if (rv == APR_SUCCESS) {
-        rv = account_attribute_get(call->store, account, "question", &question);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = account_attribute_get(call->store, account, "answer", &right);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    if (!equal(call, question, account_call_value(call, "question"))
-        || !equal(call, right, account_call_value(call, "answer"))) {
+    else if (rv == APR_SUCCESS
+             && (!is_equal(call, account, "question") || !is_equal(call, account, "answer"))) {
         answer->outcome = ACCOUNT_WRONG_ANSWER;
-        return APR_SUCCESS;
+    }
+    if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
+        return rv;
     }
     /* Bound to the account, not to the name it was asked by: one token for each. */
     code.target = account->ref;

@@ -100,8 +100,9 @@ const account_action_t account_actions[] = {
              REFUSAL(EXPIRED_CODE), REFUSAL(ACCOUNT_DISABLED)),
      NULL},
 
-    {"logout", 1, 1, 0, 0, INPUTS({"account_id", NUMBER_, OPTIONAL}), NO_CONSTANTS,
-     ENDINGS(ANSWER(OK, 0), REFUSAL_INPUT(NOT_YOURS, "account_id")), account_do_logout},
+    {"logout", 0, 1, 0, 0, INPUTS({"account_id", NUMBER_, OPTIONAL}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, 0), REFUSAL(NOT_LOGGED_IN), REFUSAL_INPUT(NOT_YOURS, "account_id")),
+     account_do_logout},
 
     {"register", 0, 1, 1, 0,
      INPUTS({"user_name", IDENTIFIER, ONE_OF}, {"email", EMAIL, ONE_OF}, {"mobile", MOBILE, ONE_OF},
@@ -149,10 +150,10 @@ const account_action_t account_actions[] = {
      ENDINGS(ANSWER(OK, account), REFUSAL(WRONG_PASSWORD)), account_do_change_password},
 
     {"reset_password", 0, 1, 0, 0,
-     INPUTS({"target", IDENTIFIER, REQUIRED}, {"account", IDENTIFIER, OPTIONAL},
+     INPUTS({"target", IDENTIFIER, REQUIRED}, {"account", IDENTIFIER, NOT_YET},
             {"code", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED},
             {"captcha_id", TEXT_, NOT_YET}, {"captcha_value", TEXT_, NOT_YET}),
-     CONSTANTS({"purpose", VALUES("reset", "any", "answer"), 1, NULL},
+     CONSTANTS({"purpose", VALUES("reset", "any", "answer"), 1, "reset,any"},
                {"then", VALUES("nothing", "login"), 0, NULL}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_CODE),
              REFUSAL(EXPIRED_CODE), REFUSAL(ACCOUNT_DISABLED),
@@ -257,6 +258,20 @@ int account_action_input(const account_action_t *action, const char *name, accou
         *input = *found;
     }
     return found != NULL;
+}
+
+int account_is_listed(const char *list, const char *value)
+{
+    apr_size_t length = strlen(value);
+
+    while (list && *list) {
+        if (strncmp(list, value, length) == 0 && (!list[length] || list[length] == ',')) {
+            return 1;
+        }
+        list += strcspn(list, ",");
+        list += *list == ',';
+    }
+    return 0;
 }
 
 const char *account_call_value(const account_call_t *call, const char *input)

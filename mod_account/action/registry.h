@@ -3,6 +3,9 @@
 
 #include "action/call.h"
 
+/* Whether value is one of those in a list "a,b"; list may be NULL. */
+int account_is_listed(const char *list, const char *value);
+
 /* What a parameter's value must be by itself, before a contract narrows it. */
 typedef enum account_type_e {
     ACCOUNT_TYPE_IDENTIFIER, /* a user name, e-mail address or mobile number */
@@ -41,7 +44,7 @@ typedef struct account_constant_t {
     const char *name;          /* NULL ends the list */
     const char *const *values; /* NULL ends the list; the first is the default */
     int required;              /* no default: every route must say */
-    const char *missing;       /* a value that this version can't do yet; or NULL */
+    const char *missing;       /* values that this version can't do yet, "a,b"; or NULL */
 } account_constant_t;
 
 /* One way in which an action can end. */

@@ -1,8 +1,8 @@
 #include "action/session.h"
 
-#include "action/actions.h"
 #include <apr_strings.h>
-#include <stdlib.h>
+
+#include "action/actions.h"
 
 /* *live: how many of the tokens are sessions. */
 static apr_status_t find_live(const account_store_t *store, const apr_array_header_t *tokens,
@@ -68,10 +68,6 @@ apr_status_t account_session_log_in(const account_call_t *call, const account_t 
     if (rv == APR_SUCCESS) {
         rv = account_session_begin(call->store, session, account);
     }
-    if (rv == ACCOUNT_EROLLBACK) {
-        answer->outcome = ACCOUNT_WRONG_PASSWORD; /* changed since it was verified */
-        return APR_SUCCESS;
-    }
     if (rv == APR_SUCCESS) {
         answer->session = session;
         answer->session_begun = 1;
@@ -92,14 +88,30 @@ apr_status_t account_do_current(const account_call_t *call, account_answer_t *an
     return APR_SUCCESS;
 }
 
+/* Whatever tokens the request carries end, also when they are no session together (two live ones
+ * under one name are none): who logs out wants none of them to live on. */
+static apr_status_t end_presented(const account_call_t *call, account_answer_t *answer)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < call->presented->nelts && rv == APR_SUCCESS; i++) {
+        rv = account_session_end(call->store, APR_ARRAY_IDX(call->presented, i, const char *));
+        answer->session_ended = 1;
+    }
+    return rv;
+}
+
 apr_status_t account_do_logout(const account_call_t *call, account_answer_t *answer)
 {
     const char *account_id = account_call_value(call, "account_id");
 
-    if (account_id && apr_atoi64(account_id) != call->account->id) {
+    if (!call->session) {
+        answer->outcome = ACCOUNT_NOT_LOGGED_IN;
+    }
+    else if (account_id && apr_atoi64(account_id) != call->account->id) {
         answer->outcome = ACCOUNT_NOT_YOURS;
         return APR_SUCCESS;
     }
-    answer->session_ended = 1;
-    return account_session_end(call->store, call->session->token);
+    return end_presented(call, answer);
 }

@@ -23,8 +23,8 @@ apr_status_t account_session_resolve(const account_store_t *store,
                                      const account_session_t **session, const account_t **account);
 
 /* Begins a session for account, whose password was verified as read, in answer; the caller's own
- * one ends in the same transaction (no fixation: ASVS 7.2.4). If the password has been changed
- * since, the outcome is ACCOUNT_WRONG_PASSWORD. */
+ * one ends in the same transaction (no fixation: ASVS 7.2.4). ACCOUNT_EROLLBACK: the password has
+ * been changed or its hash renewed since, so look again. */
 apr_status_t account_session_log_in(const account_call_t *call, const account_t *account,
                                     account_answer_t *answer);
 

@@ -8,7 +8,8 @@
 /* What the two halves of the pool share: pool.c lends connections, keeper.c opens and watches them.
  */
 
-/* Threads that try to connect, the stuck ones included. */
+/* Threads that try to connect at once. Where so many are stuck (a host that went without a word may
+ * leave them so for good), one more is tried now and then. */
 #define MAX_OPENERS 4
 
 #define IDLE_LIMIT apr_time_from_sec(60)
@@ -34,7 +35,8 @@ struct account_pool_t {
     apr_pool_t *pool; /* a root of its own: a stuck opener may outlive the pool of the caller */
     account_database_config_t config;
     account_dbd_t dbd;
-    pthread_t keeper;
+    pthread_t keeper; /* started by the first caller: a pool that nobody asks costs no thread */
+    int has_keeper;
     int references; /* the owner, each opening, each account_pool_hold */
 
     pthread_mutex_t mutex;
@@ -56,6 +58,7 @@ struct account_pool_t {
 
     int is_down;             /* the last attempt to connect failed */
     apr_time_t retry_at;     /* no attempt before */
+    apr_time_t tried_at;     /* when the last attempt began */
     unsigned said[MAX_SAID]; /* what was logged while it was down, hashed: once is enough */
     int said_count;
 };

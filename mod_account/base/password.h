@@ -46,6 +46,14 @@ apr_status_t account_password_hash(const char **phc, const char *password,
 apr_status_t account_password_verify(int *matches, const char *phc, const char *password,
                                      apr_pool_t *pool);
 
+/* Whether phc is of a known form and within the bounds, so that verifying against it takes its
+ * time. */
+int account_password_is_readable(const char *phc);
+
+/* A PHC string of this cost that no password is known to match: verifying against it takes as long
+ * as against any other. Costs nothing to make. */
+const char *account_password_dummy(const account_password_cost_t *cost, apr_pool_t *pool);
+
 /* Whether phc was made with exactly this cost; if not, rehash at the next login. */
 int account_password_is_current(const char *phc, const account_password_cost_t *cost);
 

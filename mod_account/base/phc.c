@@ -287,3 +287,20 @@ int account_password_is_current(const char *phc, const account_password_cost_t *
     OPENSSL_cleanse(&parts, sizeof(parts));
     return current;
 }
+
+int account_password_is_readable(const char *phc)
+{
+    account_phc_t parts;
+    int is_readable = account_phc_read(&parts, phc);
+
+    OPENSSL_cleanse(&parts, sizeof(parts));
+    return is_readable;
+}
+
+const char *account_password_dummy(const account_password_cost_t *cost, apr_pool_t *pool)
+{
+    account_phc_t parts = {
+        .cost = *cost, .salt_length = ACCOUNT_SALT_BYTES, .tag_length = ACCOUNT_TAG_BYTES};
+
+    return account_phc_write(&parts, pool);
+}

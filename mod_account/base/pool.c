@@ -53,7 +53,9 @@ static apr_status_t stop(void *data)
     pthread_cond_broadcast(&connections->wake);
     pthread_cond_broadcast(&connections->available);
     account_pool_unlock(connections);
-    pthread_join(connections->keeper, NULL);
+    if (connections->has_keeper) {
+        pthread_join(connections->keeper, NULL);
+    }
 
     account_pool_lock(connections);
     idle = connections->idle;
@@ -115,10 +117,6 @@ apr_status_t account_pool_create(account_pool_t **connections,
     pthread_cond_init(&created->wake, &monotonic);
     pthread_cond_init(&created->quiet, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    rv = account_pool_start_thread(&created->keeper, account_pool_keep, created);
-    if (rv != APR_SUCCESS) {
-        goto fail;
-    }
     apr_pool_cleanup_register(pool, created, stop, apr_pool_cleanup_null);
     *connections = created;
     return APR_SUCCESS;
@@ -128,12 +126,17 @@ fail:
     return rv;
 }
 
+/* How long each stuck attempt delays the next one beyond MAX_OPENERS. */
+#define STUCK_PAUSE apr_time_from_sec(4)
+
 /* Whether one more connection is wanted, allowed and promising. */
 static int may_open(const account_pool_t *connections, apr_time_t now)
 {
     return connections->opening <= connections->waiting
            && connections->opening < (connections->is_down ? 1 : MAX_OPENERS)
-           && connections->opening + connections->stuck < MAX_OPENERS
+           && (connections->opening + connections->stuck < MAX_OPENERS
+               || (connections->opening == 0
+                   && now >= connections->tried_at + STUCK_PAUSE * connections->stuck))
            && connections->open + connections->opening < connections->config.connections
            && now >= connections->retry_at;
 }
@@ -181,7 +184,15 @@ apr_status_t account_pool_take(account_pool_t *connections, const account_work_t
             *taken = db;
             break;
         }
+        if (!connections->has_keeper) {
+            rv = account_pool_start_thread(&connections->keeper, account_pool_keep, connections);
+            if (rv != APR_SUCCESS) {
+                break;
+            }
+            connections->has_keeper = 1;
+        }
         if (may_open(connections, now)) {
+            connections->tried_at = now;
             connections->opening++;
             connections->to_start++;
             pthread_cond_signal(&connections->wake);

@@ -42,7 +42,6 @@ typedef struct account_parameter_t {
     const char *again;
     apr_size_t least;
     apr_size_t most;
-    const char *match;          /* as written */
     void *regex;                /* pcre2_code */
     apr_array_header_t *one_of; /* of const char *, or NULL */
     const char *is;

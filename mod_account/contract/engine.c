@@ -188,6 +188,7 @@ static apr_status_t find_session(const account_exchange_t *x, account_call_t *ca
     const char *own = x->match->mount->contract->cookie;
     apr_array_header_t *cookies =
         apr_array_make(x->store->pool, 2, sizeof(account_session_cookies_t));
+    apr_array_header_t *presented = apr_array_make(x->store->pool, 2, sizeof(const char *));
     int pass, i;
 
     for (pass = 0; pass < 2; pass++) {
@@ -202,8 +203,10 @@ static apr_status_t find_session(const account_exchange_t *x, account_call_t *ca
             cookie->name = name;
             cookie->tokens =
                 account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS, x->store->pool);
+            apr_array_cat(presented, cookie->tokens);
         }
     }
+    call->presented = presented;
     return account_session_resolve(x->store, cookies, &call->session, &call->account);
 }
 

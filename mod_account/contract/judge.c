@@ -111,9 +111,10 @@ static const char *judge_type(account_type_e type, const char *value, apr_pool_t
         return account_text_identifier(pool, value) ? account_text_trim(pool, value) : NULL;
     case ACCOUNT_TYPE_ADDRESS:
         mobile = account_text_mobile(pool, value);
-        return mobile ? mobile : account_text_email(pool, value);
+        return mobile ? mobile : judge_type(ACCOUNT_TYPE_EMAIL, value, pool);
     case ACCOUNT_TYPE_EMAIL:
-        return account_text_email(pool, value);
+        /* some characters grow beyond all bounds in their canonical form */
+        return account_text_identifier(pool, value) ? account_text_email(pool, value) : NULL;
     case ACCOUNT_TYPE_MOBILE:
         return account_text_mobile(pool, value);
     case ACCOUNT_TYPE_TEXT:

@@ -46,10 +46,22 @@ static int is(const char *header, const char *value)
     return header && strcasecmp(header, value) == 0;
 }
 
+/* A GET without any of the headers that tell, but as browsers send it when they go to an address.
+ */
+static int looks_like_going(const account_browser_t *browser)
+{
+    return !browser->sec_fetch_mode && !browser->sec_fetch_site && !browser->sec_fetch_dest
+           && !browser->origin && strcmp(browser->method, "POST") != 0
+           && (browser->upgrade
+               || (browser->accept
+                   && strncmp(browser->accept, "text/html,application/xhtml+xml", 31) == 0));
+}
+
 /* Not a script's fetch: the browser goes to the address, or loads it as a part of a page. */
 static int is_navigation(const account_browser_t *browser)
 {
-    return is(browser->sec_fetch_mode, "navigate") || is(browser->sec_fetch_mode, "nested-navigate")
+    return looks_like_going(browser) || is(browser->sec_fetch_mode, "navigate")
+           || is(browser->sec_fetch_mode, "nested-navigate")
            || (browser->sec_fetch_dest && *browser->sec_fetch_dest
                && !is(browser->sec_fetch_dest, "empty"));
 }
@@ -65,8 +77,9 @@ int account_origin_allows(const account_browser_t *browser, const account_site_t
     }
     if (is_navigation(browser)) {
         int typed =
-            is(browser->sec_fetch_mode, "navigate")
-            && is(browser->sec_fetch_dest ? browser->sec_fetch_dest : "document", "document");
+            looks_like_going(browser)
+            || (is(browser->sec_fetch_mode, "navigate")
+                && is(browser->sec_fetch_dest ? browser->sec_fetch_dest : "document", "document"));
 
         /* a form of this site posts; what else a browser merely opens or embeds changes nothing */
         if (!typed || (strcmp(browser->method, "POST") != 0 && !site->allow_navigation)) {

@@ -5,8 +5,9 @@
 
 /*
  * Who made the browser send this request? Decides for whatever changes state (ASVS 3.5.1, 3.5.3).
- * Clients that send none of these headers are no browsers, or too old for the answer, and pass: a
- * page can't make a browser leave them out.
+ * Browsers say it in Sec-Fetch-*, but to https and localhost only; else there is Origin (not with a
+ * GET) and Referer (which the other page may suppress), and a GET that looks like somebody going to
+ * an address is taken for that. Clients that send nothing of all this are no browsers and pass.
  */
 typedef struct account_browser_t {
     const char *method;
@@ -16,6 +17,9 @@ typedef struct account_browser_t {
     const char *sec_purpose; /* Sec-Purpose, or else Purpose */
     const char *origin;
     const char *referer;
+    const char *accept;
+    const char
+        *upgrade; /* Upgrade-Insecure-Requests: browsers send it when they go to an address */
 } account_browser_t;
 
 typedef struct account_site_t {

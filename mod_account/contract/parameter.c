@@ -24,7 +24,6 @@ static const char *parse_match(account_compiler_t *c, account_parameter_t *p, co
     PCRE2_SIZE offset;
     int code;
 
-    p->match = value;
     p->regex = pcre2_compile((PCRE2_SPTR)value, PCRE2_ZERO_TERMINATED,
                              PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &offset, NULL);
     if (!p->regex) {

@@ -135,7 +135,7 @@ const char *account_route_missing(const account_route_t *route, apr_pool_t *pool
     for (i = 0; constants[i].name; i++) {
         const char *value = constants[i].values[route->constants[i]];
 
-        if (constants[i].missing && strcmp(constants[i].missing, value) == 0) {
+        if (account_is_listed(constants[i].missing, value)) {
             return apr_psprintf(pool, "%s %s, which this version does not have", constants[i].name,
                                 value);
         }

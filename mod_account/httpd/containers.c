@@ -125,7 +125,7 @@ static place_e place_of(const cmd_parms *cmd)
     if (!parent) {
         return IN_DIRECTORY; /* .htaccess */
     }
-    if (*cmd->path != '/' || apr_fnmatch_test(cmd->path)) {
+    if (*cmd->path != '/' || *parent->args == '~' || apr_fnmatch_test(cmd->path)) {
         return ELSEWHERE;
     }
     if (strcasecmp(parent->directive, "<Directory") == 0) {

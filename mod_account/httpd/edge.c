@@ -59,6 +59,8 @@ int account_edge_allows(request_rec *r, const account_server_t *server)
         .sec_purpose = purpose ? purpose : header(r, "Purpose"),
         .origin = header(r, "Origin"),
         .referer = header(r, "Referer"),
+        .accept = header(r, "Accept"),
+        .upgrade = header(r, "Upgrade-Insecure-Requests"),
     };
     account_site_t site = {
         .allow_navigation = server->allow_navigation,

@@ -20,6 +20,9 @@ typedef struct account_request_t {
 /* That of this request; made, empty, where there is none yet. */
 account_request_t *account_request_of(request_rec *r);
 
+/* startup.c: adds a cookie's name where it is not there yet. */
+void account_cookie_add(apr_array_header_t *names, const char *name);
+
 /* startup.c */
 void account_startup_register_hooks(apr_pool_t *pool);
 
@@ -28,6 +31,11 @@ void account_handler_register_hooks(apr_pool_t *pool);
 
 /* secrecy.c: keeps secrets in URLs out of logs. */
 void account_secrecy_register_hooks(apr_pool_t *pool);
+
+/* Takes the session cookies of these names (of const char *) out of the request: they go no further
+ * than this module, not into a log of all headers, not to a script or an application behind, which
+ * could keep them. account_request_t has the header as it was. */
+void account_secrecy_take_out_cookies(request_rec *r, const apr_array_header_t *names);
 
 /*
  * body.c: reads the request's body, at most limit bytes. OK, or the HTTP status of what is wrong:

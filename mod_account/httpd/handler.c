@@ -25,25 +25,58 @@ account_request_t *account_request_of(request_rec *r)
     return request;
 }
 
-/* Nothing of ours is a file: the server's mounts are found by the path alone. */
-static int translate_name(request_rec *r)
+/* Whether one of the server's mounts has the path. */
+static int match(request_rec *r, account_match_t *match)
 {
     const account_server_t *server = account_server_of(r->server);
-    account_request_t *request = account_request_of(r);
 
-    if (!server->backend || !r->uri || r->uri[0] != '/' || r->main || server->mounts->nelts == 0
-        || !account_engine_match(server->mounts, r->uri, r->method, &request->match, r->pool)) {
-        return DECLINED;
-    }
-    request->matched = 1;
-    r->handler = HANDLER;
-    r->filename = apr_pstrcat(r->pool, HANDLER ":", r->uri, NULL);
-    return OK;
+    return server->backend && !r->main && r->uri && r->uri[0] == '/'
+           && account_engine_match(server->mounts, r->uri, r->method, match, r->pool);
 }
 
+/* What is ours does not go to the application behind "ProxyPass /". */
+static int translate_name(request_rec *r)
+{
+    account_match_t ignored;
+
+    if (match(r, &ignored)) {
+        apr_table_setn(r->subprocess_env, "no-proxy", "1");
+    }
+    return DECLINED;
+}
+
+/* Nothing of ours is a file, so no folder is walked. Redirects and rewrites of the server have had
+ * their turn: they decide before a mount does. */
 static int map_to_storage(request_rec *r)
 {
-    return account_request_of(r)->matched ? OK : DECLINED;
+    account_request_t *request = account_request_of(r);
+
+    if (!r->proxyreq && match(r, &request->match)) {
+        request->matched = 1;
+        r->handler = HANDLER;
+        return OK;
+    }
+    if (request->query && !r->args) {
+        r->args = apr_pstrdup(r->pool, request->query); /* rewritten to what is not ours */
+    }
+    return DECLINED;
+}
+
+/* The realm's cookies, and those of what a directory mounts (or NULL). */
+static const apr_array_header_t *cookie_names(const account_server_t *server,
+                                              const apr_array_header_t *mounts, apr_pool_t *pool)
+{
+    apr_array_header_t *names;
+    int i;
+
+    if (!mounts) {
+        return server->cookie_names;
+    }
+    names = apr_array_copy(pool, server->cookie_names);
+    for (i = 0; i < mounts->nelts; i++) {
+        account_cookie_add(names, APR_ARRAY_IDX(mounts, i, account_mount_t *)->contract->cookie);
+    }
+    return names;
 }
 
 /* A mount in a <Directory> or .htaccess is known only now; its path is the directory's address. */
@@ -55,9 +88,19 @@ static int fixups(request_rec *r)
     apr_size_t length;
     const char *path, *rest;
 
-    if (request->matched || r->main || !directory->mounts || !server->backend || !r->filename
+    if (request->matched || r->main || !directory->mounts || !r->filename
         || strncmp(r->filename, directory->directory, strlen(directory->directory)) != 0) {
         return DECLINED;
+    }
+    if (!server->backend) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      ACLOGNO(00222) "AccountMount in %s needs AccountDatabase and "
+                                     "AccountSecretFile in the server's configuration",
+                      directory->directory);
+        return DECLINED;
+    }
+    if (server->cookie_remove) {
+        account_secrecy_take_out_cookies(r, cookie_names(server, directory->mounts, r->pool));
     }
     path = apr_pstrcat(r->pool, r->filename, r->path_info, NULL);
     rest = path + strlen(directory->directory) - 1;
@@ -82,19 +125,6 @@ static request_rec *original_of(request_rec *r)
         r = r->prev;
     }
     return r;
-}
-
-static const apr_array_header_t *cookie_names(const account_server_t *server,
-                                              const account_request_t *request, apr_pool_t *pool)
-{
-    apr_array_header_t *names;
-
-    if (!request->in_directory) {
-        return server->cookie_names;
-    }
-    names = apr_array_copy(pool, server->cookie_names);
-    APR_ARRAY_PUSH(names, const char *) = request->match.mount->contract->cookie;
-    return names;
 }
 
 /* Before the body is read. ACCOUNT_OK: go on. */
@@ -135,14 +165,18 @@ static account_outcome_e refuse_query_secrets(request_rec *r, account_exchange_t
     return strcmp(r->method, "POST") == 0 ? ACCOUNT_OK : ACCOUNT_BAD_METHOD;
 }
 
+/* *status: OK, or what httpd has to say of a body that did not come (in time). */
 static account_outcome_e read_body(request_rec *r, const account_server_t *server,
-                                   account_exchange_t *x)
+                                   account_exchange_t *x, int *status)
 {
-    int status = account_body_read(r, server->body_limit, &x->body, &x->body_length);
+    int is_known = x->body_type == ACCOUNT_BODY_FORM || x->body_type == ACCOUNT_BODY_JSON;
+    int rv = account_body_read(r, server->body_limit, &x->body, &x->body_length);
 
-    return status == OK                              ? ACCOUNT_OK
-           : status == HTTP_REQUEST_ENTITY_TOO_LARGE ? ACCOUNT_TOO_LARGE
-                                                     : ACCOUNT_BAD_REQUEST;
+    *status = rv == HTTP_REQUEST_ENTITY_TOO_LARGE || rv == HTTP_BAD_REQUEST ? OK : rv;
+    return rv == HTTP_REQUEST_ENTITY_TOO_LARGE ? ACCOUNT_TOO_LARGE
+           : rv != OK                          ? ACCOUNT_BAD_REQUEST
+           : x->body_length > 0 && !is_known   ? ACCOUNT_BAD_TYPE
+                                               : ACCOUNT_OK;
 }
 
 static int send_options(request_rec *r, const account_match_t *match)
@@ -160,10 +194,9 @@ static int handler(request_rec *r)
     account_exchange_t x = {NULL};
     account_response_t response = {0};
     account_outcome_e refusal;
+    int status;
 
-    if (!r->handler || strcmp(r->handler, HANDLER) != 0) {
-        return DECLINED;
-    }
+    /* not by r->handler: a SetHandler around the mount may have replaced it */
     request = account_request_of(r);
     /* What is redirected inside the server (an error page, an SSI include) never changes state. */
     if (!request->matched || r->main || (r->prev && request->match.route->action->changes)) {
@@ -180,6 +213,7 @@ static int handler(request_rec *r)
         .realm = server->realm,
         .keys = server->keys,
         .random = &account_random_secure,
+        .log = &server->backend->log,
         .now = apr_time_as_msec(r->request_time),
         .pool = r->pool,
     };
@@ -192,7 +226,8 @@ static int handler(request_rec *r)
               : r->args                  ? r->args
                                          : original->query;
     x.cookies = original->cookies;
-    x.cookie_names = cookie_names(server, request, r->pool);
+    x.cookie_names = cookie_names(
+        server, request->in_directory ? account_directory_of(r)->mounts : NULL, r->pool);
     x.address = r->useragent_ip;
     x.agent = apr_table_get(r->headers_in, "User-Agent");
     refusal = refuse_query_secrets(r, &x, request);
@@ -200,7 +235,10 @@ static int handler(request_rec *r)
         refusal = refuse_early(r, server, &x);
     }
     if (refusal == ACCOUNT_OK) {
-        refusal = read_body(r, server, &x);
+        refusal = read_body(r, server, &x, &status);
+        if (status != OK) {
+            return status;
+        }
     }
     if (refusal == ACCOUNT_TOO_LARGE) {
         r->connection->keepalive = AP_CONN_CLOSE; /* the rest of the body stays unread */
@@ -220,7 +258,7 @@ static int handler(request_rec *r)
 
 void account_handler_register_hooks(apr_pool_t *pool)
 {
-    /* A rewritten address may be ours; what is ours does not go to "ProxyPass /". */
+    /* a rewritten address may be ours */
     static const char *const after[] = {"mod_rewrite.c", NULL};
     static const char *const before[] = {"mod_proxy.c", NULL};
 

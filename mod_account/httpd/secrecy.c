@@ -15,13 +15,17 @@
  * beyond httpd itself prints the request line before any module is asked.
  */
 
-/* text without what follows its question mark, up to the blank before HTTP/1.1. */
+/* text without what follows its question mark, but with " HTTP/1.1" if it ends so: a blank within
+ * the query is a part of it. */
 static const char *without_query(const char *text, apr_pool_t *pool)
 {
     const char *mark = text ? strchr(text, '?') : NULL;
     const char *blank = mark ? strrchr(mark, ' ') : NULL;
 
-    return mark ? apr_pstrcat(pool, apr_pstrmemdup(pool, text, mark - text), blank, NULL) : text;
+    return mark ? apr_pstrcat(
+               pool, apr_pstrmemdup(pool, text, mark - text),
+               blank && strncmp(blank, " HTTP/", 6) == 0 && strlen(blank) == 9 ? blank : NULL, NULL)
+                : text;
 }
 
 static void take_out_query(request_rec *r)
@@ -38,7 +42,8 @@ static void take_out_query(request_rec *r)
     }
 }
 
-/* The path as the core will see it later: decoded once, without //, /./ and /../. */
+/* The path as the core will see it later: decoded once, without //, /./ and /../. NULL: it will be
+ * refused. */
 static const char *normal_path(const request_rec *r)
 {
     char *path = apr_pstrdup(r->pool, r->uri ? r->uri : "");
@@ -46,7 +51,7 @@ static const char *normal_path(const request_rec *r)
     return ap_normalize_path(path, AP_NORMALIZE_DECODE_UNRESERVED | AP_NORMALIZE_MERGE_SLASHES)
                    && ap_unescape_url(path) == OK
                ? path
-               : "";
+               : NULL;
 }
 
 static int is_own(const char *cookie, const apr_array_header_t *names)
@@ -98,22 +103,15 @@ static const char *without_cookies(const char *header, const apr_array_header_t 
     return left.bytes;
 }
 
-/* Session tokens go no further than this module: not into a log of all headers, not to a script or
- * an application behind, which could keep them. */
-static void take_out_cookies(request_rec *r, const account_server_t *server,
-                             account_request_t *request)
+void account_secrecy_take_out_cookies(request_rec *r, const apr_array_header_t *names)
 {
-    const char *left;
+    const char *header = apr_table_get(r->headers_in, "Cookie");
+    const char *left = header ? without_cookies(header, names, r->pool) : NULL;
 
-    request->cookies = apr_table_get(r->headers_in, "Cookie");
-    if (!request->cookies || !server->cookie_remove) {
-        return;
-    }
-    left = without_cookies(request->cookies, server->cookie_names, r->pool);
-    if (*left) {
+    if (left && *left) {
         apr_table_setn(r->headers_in, "Cookie", left);
     }
-    else {
+    else if (left) {
         apr_table_unset(r->headers_in, "Cookie");
     }
 }
@@ -123,13 +121,17 @@ static int post_read_request(request_rec *r)
     const account_server_t *server = account_server_of(r->server);
     account_request_t *request = account_request_of(r);
     account_match_t match;
+    const char *path;
 
     if (r->main || !server->backend) {
         return DECLINED;
     }
-    take_out_cookies(r, server, request);
-    if (r->args
-        && account_engine_match(server->mounts, normal_path(r), r->method, &match, r->pool)) {
+    request->cookies = apr_table_get(r->headers_in, "Cookie");
+    if (server->cookie_remove) {
+        account_secrecy_take_out_cookies(r, server->cookie_names);
+    }
+    path = normal_path(r);
+    if (!path || account_engine_match(server->mounts, path, r->method, &match, r->pool)) {
         request->query = r->args;
         take_out_query(r);
     }

@@ -4,8 +4,9 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <http_main.h>
+#include <mpm_common.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <unixd.h>
 #include <util_mutex.h>
@@ -41,7 +42,8 @@ static int is_sqlite(const account_backend_t *backend)
     return account_database_dialect(backend->driver) == ACCOUNT_SQLITE3;
 }
 
-/* Servers with the same driver, parameters and key share a pool of connections. */
+/* Servers with the same driver, parameters and key share a pool of connections: the largest that
+ * one of them asks for; and one that forbids changes of the schema forbids them for all. */
 static account_backend_t *backend_of(const account_server_t *config, server_rec *server,
                                      apr_pool_t *pool)
 {
@@ -56,6 +58,10 @@ static account_backend_t *backend_of(const account_server_t *config, server_rec 
             && strcmp(account_keys_fingerprint(backend->schema.keys, 0, pool),
                       account_keys_fingerprint(config->keys, 0, pool))
                    == 0) {
+            backend->connections = config->connections > backend->connections
+                                       ? config->connections
+                                       : backend->connections;
+            backend->schema.may_change &= config->schema_may_change != 0;
             return backend;
         }
     }
@@ -109,7 +115,7 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
     return 1;
 }
 
-static void add_name(apr_array_header_t *names, const char *name)
+void account_cookie_add(apr_array_header_t *names, const char *name)
 {
     int i;
 
@@ -133,8 +139,9 @@ static void collect_cookies(account_server_t *config, server_rec *servers, apr_p
 
         for (i = 0; i < other->mounts->nelts; i++) {
             if (other->backend == config->backend && strcmp(other->realm, config->realm) == 0) {
-                add_name(config->cookie_names,
-                         APR_ARRAY_IDX(other->mounts, i, account_mount_t *)->contract->cookie);
+                account_cookie_add(
+                    config->cookie_names,
+                    APR_ARRAY_IDX(other->mounts, i, account_mount_t *)->contract->cookie);
             }
         }
     }
@@ -226,43 +233,49 @@ static account_database_config_t database_config(const account_shared_t *shared,
     };
 }
 
-/* What root has made, the children must be able to write. */
-static apr_status_t give_file(const char *path)
+/* Root does nothing in the database's folder: it belongs to others, who could have put a link
+ * there. So the work is done by a child that has become the user of the children. */
+static apr_status_t try_as_user(const account_database_config_t *config, apr_pool_t *pool)
 {
-    if (geteuid() != 0) {
-        return APR_SUCCESS;
+    int status = 0;
+    pid_t pid;
+
+    if (geteuid() != 0 || ap_unixd_config.user_id == 0) {
+        return account_database_try(config, pool);
     }
-    if (chown(path, ap_unixd_config.user_id, ap_unixd_config.group_id) != 0 && errno != ENOENT) {
-        return errno;
+    pid = fork();
+    if (pid == 0) {
+        _exit(ap_run_drop_privileges(pool, ap_server_conf) == OK
+                      && account_database_try(config, pool) == APR_SUCCESS
+                  ? 0
+                  : 1);
     }
-    return chmod(path, 0600) != 0 && errno != ENOENT ? errno : APR_SUCCESS;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? APR_SUCCESS
+                                                                    : ACCOUNT_EDATABASE;
 }
 
-/* An SQLite file is made before the fork, by the user who starts the server, and given to the
- * children. A MySQL server may be down or frozen now: the children see to it with their first
- * connection. */
+/* An SQLite file is made and migrated before the fork, so that a fault shows at start. A MySQL
+ * server may be down or frozen now: the children see to it with their first connection. */
 static int prepare_sqlite(const account_shared_t *shared, account_backend_t *backend,
                           server_rec *server, apr_pool_t *pool)
 {
     account_database_config_t config = database_config(shared, backend);
-    const char *const ends[] = {"", "-wal", "-shm"};
     apr_status_t rv;
-    size_t i;
 
     if (!is_sqlite(backend) || strcmp(backend->params, ":memory:") == 0) {
         return 1;
     }
     config.writer = NULL;
-    rv = account_database_try(&config, pool);
-    for (i = 0; i < sizeof(ends) / sizeof(ends[0]) && rv == APR_SUCCESS; i++) {
-        rv = give_file(apr_pstrcat(pool, backend->params, ends[i], NULL));
-    }
+    rv = try_as_user(&config, pool);
     if (rv != APR_SUCCESS) {
-        ap_log_error(
-            APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv < APR_OS_START_USERERR ? rv : 0, server,
-            ACLOGNO(00202) "AccountDatabase sqlite3 %s can't be used (the lines before "
-                           "say why). Its folder must exist and belong to the user of the children",
-            backend->params);
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv < APR_OS_START_USERERR ? rv : 0,
+                     server,
+                     ACLOGNO(00202) "AccountDatabase sqlite3 %s can't be used (the lines before "
+                                    "say why). Its folder must exist and belong to the user of the "
+                                    "children, and so must the file",
+                     backend->params);
     }
     return rv == APR_SUCCESS;
 }
@@ -318,7 +331,7 @@ static void warn(server_rec *servers)
  * 1. not while the configuration is only tried (httpd reads it twice at start)
  * 2. the gate for password hashing, shared by all children
  * 3. the mutex of SQLite writers, if there is an SQLite database
- * 4. SQLite files: made, migrated, given to the children
+ * 4. SQLite files: made and migrated, as the user of the children
  * 5. warnings, once
  */
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *servers)
@@ -362,6 +375,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, rv, servers,
                          ACLOGNO(00206) "the mutex of SQLite writers can't be had in this child");
+            return; /* no database at all is 503; one without its mutex would be worse */
         }
     }
     for (i = 0; i < shared->backends->nelts; i++) {

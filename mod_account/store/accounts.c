@@ -102,7 +102,9 @@ apr_status_t account_find(const account_store_t *store, const char *canonical,
                           const account_t **account)
 {
     finding_t finding = {store, canonical, 0, NULL};
-    apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, &finding);
+    /* what has no canonical form is nobody's */
+    apr_status_t rv =
+        canonical ? account_store_run(store, ACCOUNT_READ, find, &finding) : APR_SUCCESS;
 
     *account = rv == APR_SUCCESS ? finding.found : NULL;
     return rv;

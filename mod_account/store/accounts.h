@@ -40,8 +40,8 @@ typedef struct account_t {
     apr_int64_t updated;
 } account_t;
 
-/* Finds who holds an identifier (canonical form, account_text_identifier). *account is NULL when
- * nobody does. */
+/* Finds who holds an identifier (canonical form, account_text_identifier; NULL: nobody). *account
+ * is NULL when nobody does. */
 apr_status_t account_find(const account_store_t *store, const char *canonical,
                           const account_t **account);
 

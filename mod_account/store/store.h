@@ -15,6 +15,7 @@ typedef struct account_store_t {
     apr_int64_t now; /* milliseconds since 1970 UTC */
     apr_time_t
         deadline; /* account_clock_monotonic, for everything the request asks of the database */
+    const account_log_t *log; /* NULL: nowhere */
     apr_pool_t *pool;
 } account_store_t;
 

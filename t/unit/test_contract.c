@@ -115,7 +115,7 @@ static void render_route(const sample_t *sample, const account_route_t *route, t
 static int has_engine_replies(const account_route_t *route)
 {
     int outcome;
-    int all = (route->replies[ACCOUNT_NOT_LOGGED_IN] != NULL) == (route->action->needs_session != 0)
+    int all = (route->replies[ACCOUNT_NOT_LOGGED_IN] != NULL || !route->action->needs_session)
               && (route->replies[ACCOUNT_CROSS_SITE] != NULL) == (route->action->changes != 0);
 
     for (outcome = ACCOUNT_BAD_REQUEST; outcome < ACCOUNT_OUTCOMES; outcome++) {

@@ -43,7 +43,7 @@ static const char *constants_of(const account_action_t *action, apr_pool_t *pool
         const char *values = "";
 
         for (i = 0; constant->values[i]; i++) {
-            if (!constant->missing || strcmp(constant->missing, constant->values[i]) != 0) {
+            if (!account_is_listed(constant->missing, constant->values[i])) {
                 values = join(pool, values, ", ", constant->values[i]);
             }
         }
