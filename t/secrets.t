@@ -76,6 +76,11 @@ get_raw('two question marks', '/user/login.do?username=geely?password=' . secret
 get_raw('as the Referer', '/static.txt', headers => [ "Referer: http://$host/user/login.html" ], status => 200);
 get_raw('in our Referer', '/user/login.do?username=geely&password=x', status => 200,
     headers => [ "Referer: http://$host/user/login.do?username=geely&password=" . secret() ]);
+get_raw('in the Referer of a request without a query', '/user/login.do', status => '200|[45]\d\d',
+    headers => [ "Referer: http://$host/reset.html?forgetToken=" . secret() ]);
+get_raw('a blank in the query', '/user/login.do?username=a b&password=' . secret(), status => '200|400');
+get_raw('a path with a bad escape', '/user/login.do%zz?password=' . secret(), status => 400);
+get_raw('a path beyond the root', '/user/../../user/login.do?password=' . secret(), status => 400);
 get_raw('refused by the gate', '/user/login.do?username=geely&password=' . secret(), status => 403,
     headers => ['Sec-Fetch-Site: cross-site']);
 
