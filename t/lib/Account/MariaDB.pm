@@ -37,7 +37,7 @@ sub template {
     mkdir "$dir.new";
     my $run = Account::Process->spawn(output => "$dir.log", limit => 120, command => [
         'mariadb-install-db', '--no-defaults', "--datadir=$dir.new", '--auth-root-authentication-method=normal',
-        '--skip-test-db', '--skip-name-resolve', '--innodb-log-file-size=4M', '--innodb-use-native-aio=0' ]);
+        '--skip-test-db', '--skip-name-resolve', '--force', '--innodb-log-file-size=4M', '--innodb-use-native-aio=0' ]);
     $run->wait_for(130) == 0 or croak 'mariadb-install-db failed: ' . slurp("$dir.log");
     rename "$dir.new", $dir;
     return $dir;
