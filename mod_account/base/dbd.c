@@ -72,6 +72,23 @@ static int socket_in_handle(void *native)
     return getpeername(net->fd, (struct sockaddr *)&peer, &length) == 0 ? net->fd : -1;
 }
 
+/* mysql_get_socket of the library that the driver itself is linked with: another one may be in the
+ * process too, and would not know this one's handles. */
+static int (*socket_function(const apr_dbd_driver_t *driver))(void *native)
+{
+    int (*function)(void *native) = NULL;
+    Dl_info driver_file;
+    void *file = dladdr(driver, &driver_file)
+                     ? dlopen(driver_file.dli_fname, RTLD_LAZY | RTLD_NOLOAD)
+                     : NULL;
+
+    if (file != NULL) {
+        *(void **)&function = dlsym(file, "mysql_get_socket");
+        dlclose(file); /* the driver stays loaded */
+    }
+    return function != NULL ? function : socket_in_handle;
+}
+
 apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_t *config,
                               apr_pool_t *pool)
 {
@@ -100,10 +117,7 @@ apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_
          * counts no rows. */
         dbd->params =
             apr_pstrcat(pool, config->params, ",reconnect=0,flags=CLIENT_FOUND_ROWS", NULL);
-        *(void **)&dbd->socket = dlsym(RTLD_DEFAULT, "mysql_get_socket");
-        if (dbd->socket == NULL) {
-            dbd->socket = socket_in_handle;
-        }
+        dbd->socket = socket_function(dbd->driver);
     }
 
 leave:
