@@ -488,6 +488,8 @@ for my $rule (@rules) {
 my $keys = temp_dir('guard');
 spew("$keys/account.key", 'c2VjcmV0' x 6 . "\n", 0600);
 my $module = $ENV{ACCOUNT_MODULE} || "$ROOT/.libs/mod_account.so";
+is join(' ', map { (split)[2] } grep { / [A-TVX-Z] / } `nm -D --defined-only $module`), 'account_module',
+    'the module exports its record and nothing else';
 sub here {       # its paths are an installation's
     my ($text) = @_;
     $text =~ s{^(LoadModule account_module) \S+}{$1 $module}m or return;
