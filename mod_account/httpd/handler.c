@@ -186,19 +186,51 @@ static int send_options(request_rec *r, const account_match_t *match)
     return OK;
 }
 
+/* What the engine works on, but for the body. */
+static void prepare(request_rec *r, account_request_t *request, account_store_t *store,
+                    account_exchange_t *x)
+{
+    const account_server_t *server = account_server_of(r->server);
+    const account_request_t *original = account_request_of(original_of(r));
+
+    *store = (account_store_t){
+        .database = server->backend->database,
+        .realm = server->realm,
+        .keys = server->keys,
+        .random = &account_random_secure,
+        .log = &server->backend->log,
+        .now = apr_time_as_msec(r->request_time),
+        .pool = r->pool,
+    };
+    *x = (account_exchange_t){
+        .match = &request->match,
+        .store = store,
+        .settings = &server->settings,
+        .gate = server->shared->gate,
+        .query = r->args ? r->args : original->query,
+        .cookies = original->cookies,
+        .cookie_names = cookie_names(
+            server, request->in_directory ? account_directory_of(r)->mounts : NULL, r->pool),
+        .address = r->useragent_ip,
+        .agent = apr_table_get(r->headers_in, "User-Agent"),
+    };
+    if (r->args && original->query) { /* a rewrite has added some */
+        x->query = apr_pstrcat(r->pool, original->query, "&", r->args, NULL);
+    }
+}
+
 static int handler(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
-    account_request_t *request, *original;
+    account_request_t *request = account_request_of(r);
     account_store_t store;
-    account_exchange_t x = {NULL};
+    account_exchange_t x;
     account_response_t response = {0};
     account_outcome_e refusal;
     int status;
 
-    /* not by r->handler: a SetHandler around the mount may have replaced it */
-    request = account_request_of(r);
-    /* What is redirected inside the server (an error page, an SSI include) never changes state. */
+    /* Not by r->handler: a SetHandler around the mount may have replaced it. What is redirected
+     * inside the server (an error page, an SSI include) never changes state. */
     if (!request->matched || r->main || (r->prev && request->match.route->action->changes)) {
         return DECLINED;
     }
@@ -208,28 +240,7 @@ static int handler(request_rec *r)
     if (r->method_number == M_OPTIONS) {
         return send_options(r, &request->match);
     }
-    store = (account_store_t){
-        .database = server->backend->database,
-        .realm = server->realm,
-        .keys = server->keys,
-        .random = &account_random_secure,
-        .log = &server->backend->log,
-        .now = apr_time_as_msec(r->request_time),
-        .pool = r->pool,
-    };
-    x.match = &request->match;
-    x.store = &store;
-    x.settings = &server->settings;
-    x.gate = server->shared->gate;
-    original = account_request_of(original_of(r));
-    x.query = r->args && original->query ? apr_pstrcat(r->pool, original->query, "&", r->args, NULL)
-              : r->args                  ? r->args
-                                         : original->query;
-    x.cookies = original->cookies;
-    x.cookie_names = cookie_names(
-        server, request->in_directory ? account_directory_of(r)->mounts : NULL, r->pool);
-    x.address = r->useragent_ip;
-    x.agent = apr_table_get(r->headers_in, "User-Agent");
+    prepare(r, request, &store, &x);
     refusal = refuse_query_secrets(r, &x, request);
     if (refusal == ACCOUNT_OK) {
         refusal = refuse_early(r, server, &x);
@@ -243,11 +254,11 @@ static int handler(request_rec *r)
     if (refusal == ACCOUNT_TOO_LARGE) {
         r->connection->keepalive = AP_CONN_CLOSE; /* the rest of the body stays unread */
     }
-    store.deadline = account_clock_monotonic() + PATIENCE;
     if (refusal == ACCOUNT_OK && !store.database) {
         refusal = ACCOUNT_UNAVAILABLE;
     }
     if (refusal == ACCOUNT_OK) {
+        store.deadline = account_clock_monotonic() + PATIENCE;
         account_engine_answer(&x, &response);
     }
     else {
