@@ -49,7 +49,7 @@ static const char *normal_path(const request_rec *r)
     char *path = apr_pstrdup(r->pool, r->uri ? r->uri : "");
 
     return ap_normalize_path(path, AP_NORMALIZE_DECODE_UNRESERVED | AP_NORMALIZE_MERGE_SLASHES)
-                   && ap_unescape_url(path) == OK
+                   && ap_unescape_url(path) != HTTP_BAD_REQUEST /* %2F may be allowed */
                ? path
                : NULL;
 }
