@@ -83,8 +83,8 @@ static int (*socket_function(const apr_dbd_driver_t *driver))(void *native)
                      : NULL;
 
     if (file != NULL) {
+        /* never closed: what is found must not be unloaded */
         *(void **)&function = dlsym(file, "mysql_get_socket");
-        dlclose(file); /* the driver stays loaded */
     }
     return function != NULL ? function : socket_in_handle;
 }
