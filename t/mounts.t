@@ -29,7 +29,7 @@ my $server = Account::Server->new(
 </Location>
 ErrorDocument 404 /user/logout.do
 CONF
-    vhost => [<<'MAIN', <<'OTHER', <<'PROXY', <<'HANDLED', <<'MOVED', <<'TENANT'],
+    vhost => [<<'MAIN', <<'OTHER', <<'PROXY', <<'HANDLED', <<'MOVED', <<'PASSED'],
 ServerName main.test
 RewriteEngine On
 RewriteRule ^/enter$ /user/login.do [PT]
@@ -53,12 +53,13 @@ ServerName moved.test
 AccountRealm default
 Redirect / https://moved.test/
 MOVED
-ServerName tenant.test
+ServerName passed.test
 AccountRealm default
-<Directory "@HTDOCS@/tenant">
-    Options +ExecCGI
-</Directory>
-TENANT
+<Location />
+    SetHandler "proxy:http://127.0.0.1:9/"
+</Location>
+ProxyPass / http://127.0.0.1:9/ mapping=encoded
+PASSED
     files => {
         'htdocs/user/page.html'      => 'a static page',
         'htdocs/shop/.htaccess'      => 'AccountMount mmall',
@@ -66,6 +67,7 @@ TENANT
         'htdocs/open/.htaccess'      => "AccountMount mmall\nAccountQuerySecrets on",
         'htdocs/greedy/.htaccess'    => 'AccountDatabase sqlite3 /tmp/elsewhere.db',
         'htdocs/wrong/.htaccess'     => 'AccountMount mmal',
+        'htdocs/inside/.htaccess'    => "RewriteEngine On\nRewriteRule ^check\$ /user/check_valid.do?type=username [QSA,L]\n",
         'htdocs/included.shtml'      => 'before <!--#include virtual="/user/logout.do" --> after',
         'htdocs/tenant/index.html'   => 'a tenant',
     },
@@ -138,6 +140,10 @@ logs_in 'SetHandler and Alias around a mount', $server->post('/user/login.do', f
 my $moved = $server->get('/user/login.do', query => \%login, headers => { Host => 'moved.test' });
 is $moved->{status}, 302, 'a server that is redirected answers nothing itself';
 ok !$moved->{cookies}{mmall_login_token}, 'and sets no cookie';
+my $with_query = $server->get('/user/check_valid.do?type=username&str=mounted', headers => { Host => 'moved.test' });
+like $with_query->{headers}{location}[0], qr/\?type=username&str=mounted\z/, 'the redirect has the query';
+logs_in 'proxies around a mount', $server->post('/user/login.do', form => \%login, headers => { Host => 'passed.test' });
+is $server->get('/inside/check?str=mounted')->{json}{msg}, '用户已存在', 'a rewrite in a folder brings its query';
 
 # --- two live sessions under one name are none, and logging out ends both ---
 my @live = map { logs_in("session $_", $server->post('/user/login.do', form => \%login)) } 1, 2;

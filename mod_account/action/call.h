@@ -33,7 +33,7 @@ typedef struct account_call_t {
     const int *constants;      /* by the action's constants: the number of the chosen value */
     apr_array_header_t
         *profile; /* of account_profile_field_t, in the order of the contract's lines */
-    const apr_array_header_t *presented; /* of const char *: every session token in the request */
+    const apr_array_header_t *presented; /* of const char *: the session tokens in the request */
     const account_session_t *session;    /* the caller's; NULL: not logged in */
     const account_t *account;            /* the caller's */
     account_session_terms_t terms;       /* of a session that this call begins */

@@ -53,8 +53,12 @@ apr_status_t account_do_change_password(const account_call_t *call, account_answ
     if (rv == APR_SUCCESS && again) {
         /* Another change won, or a login renewed the hash: the password decides once more. */
         rv = account_find_by_id(call->store, call->account->id, &wanted.account);
+        again = 0;
         if (rv == APR_SUCCESS && wanted.account) {
             rv = change(call, &wanted, &changed, &again);
+        }
+        if (rv == APR_SUCCESS && again) {
+            rv = ACCOUNT_EBUSY;
         }
     }
     if (rv != APR_SUCCESS) {

@@ -59,12 +59,28 @@ apr_status_t account_session_resolve(const account_store_t *store,
     return APR_SUCCESS;
 }
 
+/* The tokens that the request carries end, also when they are no session together (two live ones
+ * under one name are none): who logs out or in wants none of them to live on. */
+static apr_status_t end_presented(const account_call_t *call)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < call->presented->nelts && rv == APR_SUCCESS; i++) {
+        rv = account_session_end(call->store, APR_ARRAY_IDX(call->presented, i, const char *));
+    }
+    return rv;
+}
+
 apr_status_t account_session_log_in(const account_call_t *call, const account_t *account,
                                     account_answer_t *answer)
 {
     account_session_t *session;
     apr_status_t rv = account_session_make(call->store, account->id, &call->terms, &session);
 
+    if (rv == APR_SUCCESS && !call->session) {
+        rv = end_presented(call); /* else the transaction ends the caller's own */
+    }
     if (rv == APR_SUCCESS) {
         rv = account_session_begin(call->store, session, account);
     }
@@ -88,20 +104,6 @@ apr_status_t account_do_current(const account_call_t *call, account_answer_t *an
     return APR_SUCCESS;
 }
 
-/* Whatever tokens the request carries end, also when they are no session together (two live ones
- * under one name are none): who logs out wants none of them to live on. */
-static apr_status_t end_presented(const account_call_t *call, account_answer_t *answer)
-{
-    apr_status_t rv = APR_SUCCESS;
-    int i;
-
-    for (i = 0; i < call->presented->nelts && rv == APR_SUCCESS; i++) {
-        rv = account_session_end(call->store, APR_ARRAY_IDX(call->presented, i, const char *));
-        answer->session_ended = 1;
-    }
-    return rv;
-}
-
 apr_status_t account_do_logout(const account_call_t *call, account_answer_t *answer)
 {
     const char *account_id = account_call_value(call, "account_id");
@@ -113,5 +115,6 @@ apr_status_t account_do_logout(const account_call_t *call, account_answer_t *ans
         answer->outcome = ACCOUNT_NOT_YOURS;
         return APR_SUCCESS;
     }
-    return end_presented(call, answer);
+    answer->session_ended = call->presented->nelts > 0;
+    return end_presented(call);
 }

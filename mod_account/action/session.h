@@ -11,6 +11,8 @@ typedef struct account_session_cookies_t {
 
 /* No honest client sends more session cookies of one name than this; more are none. */
 #define ACCOUNT_SESSION_TOKENS 4
+/* But a logout or login ends up to so many of each name. */
+#define ACCOUNT_SESSION_TOKENS_ENDED 32
 
 /*
  * Finds the caller's session: the names in the order given, the first name with a live session

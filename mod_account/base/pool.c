@@ -126,8 +126,14 @@ fail:
     return rv;
 }
 
-/* How long each stuck attempt delays the next one beyond MAX_OPENERS. */
-#define STUCK_PAUSE apr_time_from_sec(4)
+/* Beyond MAX_OPENERS: a thread each, so there are bounds. */
+#define MAX_STUCK 64
+
+/* How long so many stuck attempts delay the next one: 4 s each, a minute at most. */
+static apr_time_t stuck_pause(int stuck)
+{
+    return apr_time_from_sec(stuck < 15 ? 4 * stuck : 60);
+}
 
 /* Whether one more connection is wanted, allowed and promising. */
 static int may_open(const account_pool_t *connections, apr_time_t now)
@@ -135,8 +141,8 @@ static int may_open(const account_pool_t *connections, apr_time_t now)
     return connections->opening <= connections->waiting
            && connections->opening < (connections->is_down ? 1 : MAX_OPENERS)
            && (connections->opening + connections->stuck < MAX_OPENERS
-               || (connections->opening == 0
-                   && now >= connections->tried_at + STUCK_PAUSE * connections->stuck))
+               || (connections->opening == 0 && connections->stuck < MAX_STUCK
+                   && now >= connections->tried_at + stuck_pause(connections->stuck)))
            && connections->open + connections->opening < connections->config.connections
            && now >= connections->retry_at;
 }

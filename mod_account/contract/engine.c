@@ -201,8 +201,8 @@ static apr_status_t find_session(const account_exchange_t *x, account_call_t *ca
             }
             cookie = apr_array_push(cookies);
             cookie->name = name;
-            cookie->tokens =
-                account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS, x->store->pool);
+            cookie->tokens = account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS_ENDED,
+                                                     x->store->pool);
             apr_array_cat(presented, cookie->tokens);
         }
     }

@@ -27,8 +27,8 @@ typedef struct account_shared_t {
     const char *writer_file;
 } account_shared_t;
 
-/* One server or virtual host. NULL, 0 and -1 are "not set" until account_startup_check() has filled
- * in what is left. */
+/* One server or virtual host. NULL, 0 and -1 are "not set" until check_config (startup.c) has
+ * filled in what is left. */
 typedef struct account_server_t {
     account_shared_t *shared;
     account_keys_t *keys;
@@ -48,7 +48,7 @@ typedef struct account_server_t {
     int cookie_remove;
     apr_array_header_t
         *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
-    /* made by account_startup_check() */
+    /* made by check_config (startup.c) */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
     account_settings_t settings;
     apr_array_header_t *cookie_names; /* of const char *: of every contract mounted in the realm */

@@ -34,8 +34,19 @@ static int match(request_rec *r, account_match_t *match)
            && account_engine_match(server->mounts, r->uri, r->method, match, r->pool);
 }
 
+/* Redirects and rewrites of the server see the query that was kept from the logs so far. */
+static int give_back_query(request_rec *r)
+{
+    account_request_t *request = account_request_of(r);
+
+    if (request->query) {
+        r->args = apr_pstrdup(r->pool, request->query);
+    }
+    return DECLINED;
+}
+
 /* What is ours does not go to the application behind "ProxyPass /". */
-static int translate_name(request_rec *r)
+static int keep_from_proxy(request_rec *r)
 {
     account_match_t ignored;
 
@@ -51,15 +62,14 @@ static int map_to_storage(request_rec *r)
 {
     account_request_t *request = account_request_of(r);
 
-    if (!r->proxyreq && match(r, &request->match)) {
-        request->matched = 1;
-        r->handler = HANDLER;
-        return OK;
+    if (r->proxyreq || !match(r, &request->match)) {
+        return DECLINED;
     }
-    if (request->query && !r->args) {
-        r->args = apr_pstrdup(r->pool, request->query); /* rewritten to what is not ours */
-    }
-    return DECLINED;
+    request->matched = 1;
+    request->query = r->args; /* by now the one that a rewrite has made of it */
+    r->args = NULL;
+    r->handler = HANDLER;
+    return OK;
 }
 
 /* The realm's cookies, and those of what a directory mounts (or NULL). */
@@ -207,16 +217,13 @@ static void prepare(request_rec *r, account_request_t *request, account_store_t 
         .store = store,
         .settings = &server->settings,
         .gate = server->shared->gate,
-        .query = r->args ? r->args : original->query,
+        .query = r->args ? r->args : request->query,
         .cookies = original->cookies,
         .cookie_names = cookie_names(
             server, request->in_directory ? account_directory_of(r)->mounts : NULL, r->pool),
         .address = r->useragent_ip,
         .agent = apr_table_get(r->headers_in, "User-Agent"),
     };
-    if (r->args && original->query) { /* a rewrite has added some */
-        x->query = apr_pstrcat(r->pool, original->query, "&", r->args, NULL);
-    }
 }
 
 static int handler(request_rec *r)
@@ -269,13 +276,15 @@ static int handler(request_rec *r)
 
 void account_handler_register_hooks(apr_pool_t *pool)
 {
-    /* a rewritten address may be ours */
-    static const char *const after[] = {"mod_rewrite.c", NULL};
-    static const char *const before[] = {"mod_proxy.c", NULL};
+    static const char *const redirects[] = {"mod_rewrite.c", "mod_alias.c", NULL};
+    static const char *const rewrite[] = {"mod_rewrite.c", NULL};
+    static const char *const proxy[] = {"mod_proxy.c", NULL};
 
     (void)pool;
-    ap_hook_translate_name(translate_name, after, before, APR_HOOK_FIRST);
+    ap_hook_translate_name(give_back_query, NULL, redirects, APR_HOOK_REALLY_FIRST);
+    ap_hook_pre_translate_name(keep_from_proxy, NULL, proxy, APR_HOOK_FIRST);
+    ap_hook_translate_name(keep_from_proxy, rewrite, proxy, APR_HOOK_FIRST);
     ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(handler, NULL, proxy, APR_HOOK_FIRST);
 }

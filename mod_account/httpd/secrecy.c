@@ -150,7 +150,7 @@ static int log_transaction(request_rec *r)
         const account_request_t *request =
             any->request_config ? ap_get_module_config(any->request_config, &account_module) : NULL;
 
-        secret = request ? request->matched : shared->backends->nelts > 0;
+        secret = request ? request->matched || request->query : shared->backends->nelts > 0;
     }
     for (any = r; any && secret; any = any->next) {
         take_out_query(any);

@@ -67,12 +67,14 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
         {"account-change-password",
          BOTH("UPDATE account SET password = %s, updated = %lld "
               "WHERE realm = %s AND id = %lld AND COALESCE(password, '') = %s")},
-    /* Changes nothing, but waits for who is changing the account, and finds it no longer if its
-     * password has become another. */
+    /* Waits for who is changing the account, and finds it no longer if its password has become
+     * another. It counts, because a cluster with several writing nodes compares changes, not locks.
+     */
     [ACCOUNT_SQL_ACCOUNT_HOLD] = {"account-hold",
-                                  BOTH("UPDATE account SET status = status WHERE realm = %s AND "
-                                       "id = %lld AND status = 'active' AND "
-                                       "COALESCE(password, '') = %s")},
+                                  BOTH(
+                                      "UPDATE account SET logins = logins + 1 WHERE realm = %s AND "
+                                      "id = %lld AND status = 'active' AND "
+                                      "COALESCE(password, '') = %s")},
     [ACCOUNT_SQL_ACCOUNT_REHASH_PASSWORD] =
         {"account-rehash-password",
          BOTH("UPDATE account SET password = %s WHERE realm = %s AND id = %lld AND password = %s")},

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS account (
     registered_kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     registered_with VARCHAR(255) NULL,
     attributes VARCHAR(10000) NOT NULL,
+    logins BIGINT NOT NULL DEFAULT 0,
     created BIGINT NOT NULL,
     updated BIGINT NOT NULL,
     PRIMARY KEY (id),

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS account (
     registered_kind TEXT NOT NULL,
     registered_with TEXT NULL,
     attributes TEXT NOT NULL,
+    logins INTEGER NOT NULL DEFAULT 0,
     created INTEGER NOT NULL,
     updated INTEGER NOT NULL
 );
