@@ -154,6 +154,13 @@ is $server->post('/user/logout.do', cookie => $both)->{json}{status}, 0, 'loggin
 is $server->get('/user/get_user_info.do', cookie => "mmall_login_token=$_")->{json}{status}, 1, 'ends each'
     for @live;
 
+# --- and so does logging in ---
+@live = map { logs_in("session $_", $server->post('/user/login.do', form => \%login)) } 1, 2;
+canary($_) for @live;
+logs_in 'with both', $server->post('/user/login.do', form => \%login, cookie => join '; ', map { "mmall_login_token=$_" } @live);
+is $server->get('/user/get_user_info.do', cookie => "mmall_login_token=$_")->{json}{status}, 1, 'ended each'
+    for @live;
+
 # --- a link on another site, followed over plain http: no Sec-Fetch, no Origin, no Referer ---
 my %going = ('Upgrade-Insecure-Requests' => '1',
     Accept => 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8');

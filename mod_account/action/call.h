@@ -31,8 +31,8 @@ typedef struct account_call_t {
     account_gate_t *gate;      /* NULL: hash in this thread */
     const char *const *values; /* by the action's inputs: judged and normalised, NULL if absent */
     const int *constants;      /* by the action's constants: the number of the chosen value */
-    apr_array_header_t
-        *profile; /* of account_profile_field_t, in the order of the contract's lines */
+    /* Of account_profile_field_t, in the order of the contract's lines. */
+    apr_array_header_t *profile;
     const apr_array_header_t *presented; /* of const char *: the session tokens in the request */
     const account_session_t *session;    /* the caller's; NULL: not logged in */
     const account_t *account;            /* the caller's */
@@ -41,6 +41,10 @@ typedef struct account_call_t {
 
 /* The value of an input of the call's action by its name, NULL if absent. */
 const char *account_call_value(const account_call_t *call, const char *input);
+
+/* Finds who holds the identifier that an input names, as account_find. The input is present. */
+apr_status_t account_call_find(const account_call_t *call, const char *input,
+                               const account_t **account);
 
 /* The chosen value of a constant of the call's action, by its name. */
 const char *account_call_constant(const account_call_t *call, const char *constant);

@@ -1,7 +1,6 @@
 #include "action/actions.h"
 #include "action/hashing.h"
 #include "action/session.h"
-#include "base/text.h"
 
 /* A login with a hash of another cost than today's renews it. That this fails does not fail the
  * login. */
@@ -21,9 +20,7 @@ static apr_status_t log_in(const account_call_t *call, account_answer_t *answer)
     const char *password = account_call_value(call, "password");
     const account_t *account;
     int matches = 0;
-    apr_status_t rv = account_find(
-        call->store,
-        account_text_identifier(call->store->pool, account_call_value(call, "account")), &account);
+    apr_status_t rv = account_call_find(call, "account", &account);
 
     if (rv == APR_SUCCESS) {
         rv = account_hashing_verify(call, account, password, &matches);

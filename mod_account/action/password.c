@@ -3,7 +3,6 @@
 #include "action/actions.h"
 #include "action/hashing.h"
 #include "action/session.h"
-#include "base/text.h"
 #include "store/codes.h"
 
 /* The account as it is after a change of its password just now. */
@@ -89,9 +88,7 @@ apr_status_t account_do_reset_password(const account_call_t *call, account_answe
     account_password_change_t change = {NULL, NULL, NULL};
     account_session_t *session = NULL;
     account_code_state_e state;
-    apr_status_t rv = account_find(
-        call->store, account_text_identifier(call->store->pool, account_call_value(call, "target")),
-        &change.account);
+    apr_status_t rv = account_call_find(call, "target", &change.account);
 
     if (rv == APR_SUCCESS && !change.account) {
         answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;

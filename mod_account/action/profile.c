@@ -2,7 +2,6 @@
 
 #include "action/actions.h"
 #include "action/attributes.h"
-#include "base/text.h"
 
 /* Two changes of one profile at the same time are both kept: who came second merges again. */
 #define ATTEMPTS 3
@@ -41,9 +40,7 @@ apr_status_t account_do_check_identifier(const account_call_t *call, account_ans
     const char *wanted = account_call_value(call, "kind");
     const account_t *holder;
     int kind;
-    apr_status_t rv = account_find(
-        call->store, account_text_identifier(call->store->pool, account_call_value(call, "value")),
-        &holder);
+    apr_status_t rv = account_call_find(call, "value", &holder);
 
     answer->outcome = ACCOUNT_FREE;
     for (kind = 0; holder && kind < ACCOUNT_KINDS; kind++) {

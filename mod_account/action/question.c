@@ -3,22 +3,14 @@
 
 #include "action/actions.h"
 #include "action/attributes.h"
-#include "base/text.h"
 #include "store/codes.h"
 
 #define ANSWER_LIFE (12 * 3600 * APR_INT64_C(1000)) /* milliseconds */
 
-static apr_status_t find_account(const account_call_t *call, const account_t **account)
-{
-    return account_find(
-        call->store,
-        account_text_identifier(call->store->pool, account_call_value(call, "account")), account);
-}
-
 apr_status_t account_do_security_question(const account_call_t *call, account_answer_t *answer)
 {
     const account_t *account;
-    apr_status_t rv = find_account(call, &account);
+    apr_status_t rv = account_call_find(call, "account", &account);
 
     if (rv == APR_SUCCESS && account) {
         answer->question = account_attribute_get(call->store, account, "question");
@@ -41,14 +33,14 @@ static int is_equal(const account_call_t *call, const account_t *account, const 
     }
     a = account_keys_digest(call->store->keys, 0, stored, call->store->pool);
     b = account_keys_digest(call->store->keys, 0, given, call->store->pool);
-    return CRYPTO_memcmp(a, b, strlen(a)) == 0;
+    return a && b && CRYPTO_memcmp(a, b, strlen(a)) == 0;
 }
 
 apr_status_t account_do_check_answer(const account_call_t *call, account_answer_t *answer)
 {
     const account_t *account;
     account_code_t code = {.purpose = "answer", .expires = call->store->now + ANSWER_LIFE};
-    apr_status_t rv = find_account(call, &account);
+    apr_status_t rv = account_call_find(call, "account", &account);
 
     if (rv == APR_SUCCESS && !account) {
         answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;

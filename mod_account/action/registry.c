@@ -273,33 +273,3 @@ int account_is_listed(const char *list, const char *value)
     }
     return 0;
 }
-
-const char *account_call_value(const account_call_t *call, const char *input)
-{
-    int i;
-
-    for (i = 0; call->action->inputs[i].name; i++) {
-        if (strcmp(call->action->inputs[i].name, input) == 0) {
-            return call->values[i];
-        }
-    }
-    return NULL;
-}
-
-const char *account_call_constant(const account_call_t *call, const char *constant)
-{
-    const account_constant_t *constants = call->action->constants;
-    int i;
-
-    for (i = 0; constants[i].name; i++) {
-        if (strcmp(constants[i].name, constant) == 0) {
-            return constants[i].values[call->constants[i]];
-        }
-    }
-    return "";
-}
-
-int account_call_is(const account_call_t *call, const char *constant, const char *value)
-{
-    return strcmp(account_call_constant(call, constant), value) == 0;
-}

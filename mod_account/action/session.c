@@ -39,13 +39,12 @@ apr_status_t account_session_resolve(const account_store_t *store,
     *session = NULL;
     *account = NULL;
     for (i = 0; i < cookies->nelts && live == 0; i++) {
-        const account_session_cookies_t *cookie =
-            &APR_ARRAY_IDX(cookies, i, account_session_cookies_t);
+        const apr_array_header_t *tokens = APR_ARRAY_IDX(cookies, i, apr_array_header_t *);
 
-        if (cookie->tokens->nelts > ACCOUNT_SESSION_TOKENS) {
+        if (tokens->nelts > ACCOUNT_SESSION_TOKENS) {
             break;
         }
-        rv = find_live(store, cookie->tokens, session, account, &live);
+        rv = find_live(store, tokens, session, account, &live);
         if (rv != APR_SUCCESS) {
             *session = NULL;
             *account = NULL;
@@ -59,28 +58,12 @@ apr_status_t account_session_resolve(const account_store_t *store,
     return APR_SUCCESS;
 }
 
-/* The tokens that the request carries end, also when they are no session together (two live ones
- * under one name are none): who logs out or in wants none of them to live on. */
-static apr_status_t end_presented(const account_call_t *call)
-{
-    apr_status_t rv = APR_SUCCESS;
-    int i;
-
-    for (i = 0; i < call->presented->nelts && rv == APR_SUCCESS; i++) {
-        rv = account_session_end(call->store, APR_ARRAY_IDX(call->presented, i, const char *));
-    }
-    return rv;
-}
-
 apr_status_t account_session_log_in(const account_call_t *call, const account_t *account,
                                     account_answer_t *answer)
 {
     account_session_t *session;
     apr_status_t rv = account_session_make(call->store, account->id, &call->terms, &session);
 
-    if (rv == APR_SUCCESS && !call->session) {
-        rv = end_presented(call); /* else the transaction ends the caller's own */
-    }
     if (rv == APR_SUCCESS) {
         rv = account_session_begin(call->store, session, account);
     }
@@ -102,6 +85,19 @@ apr_status_t account_do_current(const account_call_t *call, account_answer_t *an
     answer->account = call->account;
     answer->session = call->session;
     return APR_SUCCESS;
+}
+
+/* The tokens that the request carries end, also when they are no session together (two live ones
+ * under one name are none): who logs out wants none of them to live on. */
+static apr_status_t end_presented(const account_call_t *call)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < call->presented->nelts && rv == APR_SUCCESS; i++) {
+        rv = account_session_end(call->store, APR_ARRAY_IDX(call->presented, i, const char *));
+    }
+    return rv;
 }
 
 apr_status_t account_do_logout(const account_call_t *call, account_answer_t *answer)

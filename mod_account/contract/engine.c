@@ -79,24 +79,22 @@ static void allow(account_match_t *match, const account_route_t *route, apr_pool
     }
 }
 
-static void consider(account_match_t *match, const account_mount_t *mount,
-                     const account_route_t *route, const char *path)
+/* Whether the path is the route's own below the mount; what its {names} stand for goes into pairs.
+ */
+static int has_address(const account_mount_t *mount, const account_route_t *route, const char *path,
+                       apr_array_header_t *pairs)
 {
     const char *rest = below(mount, path);
-    apr_array_header_t *pairs = match->pairs;
-    int found =
-        rest && (mount->only ? !*rest || strcmp(rest, "/") == 0 : has_path(route, rest, pairs));
 
-    if (found && !match->route) {
-        match->mount = mount;
-        match->route = route;
-    }
+    return mount->only ? mount->only == route && (!*rest || strcmp(rest, "/") == 0)
+                       : has_path(route, rest, pairs);
 }
 
 int account_engine_match(const apr_array_header_t *mounts, const char *path, const char *method,
                          account_match_t *match, apr_pool_t *pool)
 {
     account_match_t chosen = {.allow = ""};
+    apr_array_header_t *pairs = NULL;
     int i, j;
 
     for (i = 0; i < mounts->nelts; i++) {
@@ -105,22 +103,19 @@ int account_engine_match(const apr_array_header_t *mounts, const char *path, con
 
         for (j = 0; below(mount, path) && j < routes->nelts; j++) {
             const account_route_t *route = APR_ARRAY_IDX(routes, j, account_route_t *);
-            account_match_t found = {.pairs = apr_array_make(pool, 1, sizeof(account_pair_t))};
 
-            if (mount->only && mount->only != route) {
-                continue;
-            }
-            consider(&found, mount, route, path);
-            if (!found.route) {
+            pairs = pairs ? pairs : apr_array_make(pool, 1, sizeof(account_pair_t));
+            if (!has_address(mount, route, path, pairs)) {
                 continue;
             }
             allow(&chosen, route, pool);
             if (!chosen.route || (!chosen.method_known && has_method(route, method))) {
                 chosen.mount = mount;
                 chosen.route = route;
-                chosen.pairs = found.pairs;
+                chosen.pairs = pairs;
                 chosen.method_known = has_method(route, method);
             }
+            pairs = NULL; /* those are taken */
         }
     }
     *match = chosen;
@@ -186,27 +181,26 @@ static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs
 static apr_status_t find_session(const account_exchange_t *x, account_call_t *call)
 {
     const char *own = x->match->mount->contract->cookie;
-    apr_array_header_t *cookies =
-        apr_array_make(x->store->pool, 2, sizeof(account_session_cookies_t));
+    apr_array_header_t *cookies = apr_array_make(x->store->pool, 2, sizeof(apr_array_header_t *));
     apr_array_header_t *presented = apr_array_make(x->store->pool, 2, sizeof(const char *));
     int pass, i;
 
     for (pass = 0; pass < 2; pass++) {
         for (i = 0; i < x->cookie_names->nelts; i++) {
             const char *name = APR_ARRAY_IDX(x->cookie_names, i, const char *);
-            account_session_cookies_t *cookie;
+            apr_array_header_t *tokens;
 
             if ((strcmp(own, name) == 0) != (pass == 0)) {
                 continue;
             }
-            cookie = apr_array_push(cookies);
-            cookie->name = name;
-            cookie->tokens = account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS_ENDED,
-                                                     x->store->pool);
-            apr_array_cat(presented, cookie->tokens);
+            tokens = account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS_ENDED,
+                                             x->store->pool);
+            APR_ARRAY_PUSH(cookies, apr_array_header_t *) = tokens;
+            apr_array_cat(presented, tokens);
         }
     }
     call->presented = presented;
+    call->terms.replaces = presented;
     return account_session_resolve(x->store, cookies, &call->session, &call->account);
 }
 
@@ -239,7 +233,6 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
     if (route->action->needs_session || route->action->changes) {
         rv = find_session(x, call);
     }
-    call->terms.replaces = call->session ? call->session->token : NULL;
     if (rv == APR_SUCCESS && route->action->needs_session && !call->session) {
         answer->outcome = ACCOUNT_NOT_LOGGED_IN;
     }

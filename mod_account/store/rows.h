@@ -17,7 +17,7 @@
 /* From the columns of a statement that selects accounts. */
 const account_t *account_row_read(const char *const *columns, apr_pool_t *pool);
 
-/* Inside a transaction: stores a session and removes the one that it replaces and those of its
+/* Inside a transaction: stores a session and removes those that it replaces and those of its
  * account that have expired; removes all of an account. */
 apr_status_t account_session_store(const account_store_t *store, account_db_t *db,
                                    const account_session_t *session);

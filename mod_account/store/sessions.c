@@ -91,7 +91,12 @@ static apr_status_t end_token(const account_store_t *store, account_db_t *db, co
 apr_status_t account_session_store(const account_store_t *store, account_db_t *db,
                                    const account_session_t *session)
 {
-    apr_status_t rv = session->replaces ? end_token(store, db, session->replaces) : APR_SUCCESS;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; session->replaces && i < session->replaces->nelts && rv == APR_SUCCESS; i++) {
+        rv = end_token(store, db, APR_ARRAY_IDX(session->replaces, i, const char *));
+    }
 
     if (rv == APR_SUCCESS) {
         rv = account_db_execute(db, ACCOUNT_SQL_SESSION_END_EXPIRED,

@@ -9,13 +9,13 @@ typedef struct account_session_t {
     const char *token; /* what the cookie carries; the database has its keyed digest only */
     const char *id;    /* the first 16 digits of the digest: names the session to its owner */
     apr_int64_t account_id;
-    apr_int64_t created;  /* milliseconds UTC, as all times */
-    apr_int64_t seen;     /* at most a minute old while the session is used */
-    apr_int64_t expires;  /* the end of its absolute life */
-    apr_int64_t idle;     /* milliseconds without a request that end it, counted from seen */
-    const char *address;  /* of the client at login */
-    const char *agent;    /* User-Agent at login, cut at 255 characters; or NULL */
-    const char *replaces; /* of the terms */
+    apr_int64_t created; /* milliseconds UTC, as all times */
+    apr_int64_t seen;    /* at most a minute old while the session is used */
+    apr_int64_t expires; /* the end of its absolute life */
+    apr_int64_t idle;    /* milliseconds without a request that end it, counted from seen */
+    const char *address; /* of the client at login */
+    const char *agent;   /* User-Agent at login, cut at 255 characters; or NULL */
+    const apr_array_header_t *replaces; /* of the terms */
 } account_session_t;
 
 /* How long a session that begins now shall live, in milliseconds, and who asks for it. */
@@ -23,8 +23,8 @@ typedef struct account_session_terms_t {
     apr_int64_t idle;
     apr_int64_t life;
     const char *address;
-    const char *agent;    /* cut here; what is not UTF-8 is dropped */
-    const char *replaces; /* the token of the session that ends when this one begins, or NULL */
+    const char *agent;                  /* cut here; what is not UTF-8 is dropped */
+    const apr_array_header_t *replaces; /* tokens that end when this one begins, or NULL */
 } account_session_terms_t;
 
 /* Makes a session with a new random token, in memory only: account_session_begin, account_create
@@ -34,7 +34,7 @@ apr_status_t account_session_make(const account_store_t *store, apr_int64_t acco
                                   account_session_t **session);
 
 /*
- * Stores it, ends the one that it replaces, and removes what has expired of the account's sessions;
+ * Stores it, ends those that it replaces, and removes what has expired of the account's sessions;
  * all or nothing. account: as read when its password was verified. ACCOUNT_EROLLBACK: by now the
  * account has another password or is not active, so nothing begins: a change of the password leaves
  * no session behind, not even one that was begun meanwhile.

@@ -335,6 +335,7 @@ static void test_sessions(server_t *server)
     const account_session_t *found = NULL;
     account_session_t *session = make_session(server, owner), *next;
     account_session_terms_t odd = terms;
+    apr_array_header_t *replaced;
     char agent[700];
     int i;
 
@@ -367,7 +368,9 @@ static void test_sessions(server_t *server)
     server->store.now = NOW;
 
     next = make_session(server, owner);
-    next->replaces = session->token;
+    replaced = apr_array_make(server->store.pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(replaced, const char *) = session->token;
+    next->replaces = replaced;
     is_int(account_session_begin(&server->store, next, owner), APR_SUCCESS,
            "%s: another in its place", name);
     ok(!lives(server, session->token) && lives(server, next->token), "%s: ends the one", name);
