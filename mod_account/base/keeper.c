@@ -1,5 +1,6 @@
 #include "base/keeper.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <time.h>
 
@@ -308,6 +309,17 @@ void account_pool_close_all(account_db_t *list)
     }
 }
 
+/* An opener may outlive all else: at the end of its process httpd unloads modules, and who comes
+ * back from a connect then must still find the code that it left. */
+static void keep_code_loaded(void)
+{
+    Dl_info own;
+
+    if (dladdr((void *)account_pool_keep, &own)) {
+        dlopen(own.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+    }
+}
+
 /* A thread, one for each pool: starts openers, and is the watchdog of statements and openers.
  * In an idle process it sleeps for good. */
 void *account_pool_keep(void *data)
@@ -315,6 +327,7 @@ void *account_pool_keep(void *data)
     account_pool_t *connections = data;
     account_db_t *expired;
 
+    keep_code_loaded();
     account_pool_lock(connections);
     while (!connections->is_stopping) {
         while (connections->to_start > 0) {
