@@ -4,15 +4,59 @@
 #include <apr_tables.h>
 
 #include "action/outcome.h"
+#include "action/texts.h"
 #include "base/gate.h"
 #include "base/password.h"
+#include "store/limits.h"
+
+/* Whatever is counted: a row of account_limits (action/limits.h) for each. */
+typedef enum account_limit_e {
+    ACCOUNT_LIMIT_SEND_INTERVAL,
+    ACCOUNT_LIMIT_SEND_TARGET,
+    ACCOUNT_LIMIT_SEND_ADDRESS,
+    ACCOUNT_LIMIT_SEND_NETWORK,
+    ACCOUNT_LIMIT_SEND_TOTAL,
+    ACCOUNT_LIMIT_CAPTCHA_TARGET,
+    ACCOUNT_LIMIT_CAPTCHA_ADDRESS,
+    ACCOUNT_LIMIT_CAPTCHA_FAILURES,
+    ACCOUNT_LIMIT_CAPTCHA_PICTURES,
+    ACCOUNT_LIMIT_CODE_TARGET,
+    ACCOUNT_LIMIT_PASSWORD_ACCOUNT,
+    ACCOUNT_LIMIT_PASSWORD_DEVICE,
+    ACCOUNT_LIMIT_PASSWORD_ADDRESS,
+    ACCOUNT_LIMIT_ANSWER_ACCOUNT,
+    ACCOUNT_LIMIT_REVEAL_ADDRESS,
+    ACCOUNT_LIMITS
+} account_limit_e;
+
+#define ACCOUNT_LIMIT_WINDOWS 4
+
+typedef struct account_limit_windows_t {
+    account_window_t windows[ACCOUNT_LIMIT_WINDOWS];
+    int count; /* 0: off */
+} account_limit_windows_t;
 
 /* What the administrator decided for a realm; compiled at start, shared by all threads. */
 typedef struct account_settings_t {
     account_password_cost_t cost;
     apr_int64_t session_idle; /* milliseconds; a contract may have its own */
     apr_int64_t session_life;
-    const char *default_role;
+    const apr_array_header_t *roles;        /* of const char *: all there are, the first is given */
+    const apr_array_header_t *chosen_roles; /* those that people may give themselves */
+    const apr_array_header_t *admin_roles;  /* those that may change others' */
+    account_limit_windows_t limits[ACCOUNT_LIMITS];
+    int hides;        /* AccountEnumeration strict: who exists is not told where it need not be */
+    int activation;   /* AccountActivation */
+    int zone;         /* minutes east of UTC, for calendar years and months */
+    const char *site; /* the host of AccountPublicURL, else the realm: for texts */
+    const char *device_cookie;   /* its name; NULL: none */
+    int sends[ACCOUNT_CHANNELS]; /* whether there is an AccountSms, an AccountMail */
+    const account_texts_t *texts;
+    /* Where mailed addresses lead, up to the token; NULL: nowhere. */
+    const char *activate_url;
+    const char *reset_url;
+    const char *captcha_font;
+    const apr_array_header_t *lookups; /* of account_lookup_t * */
 } account_settings_t;
 
 /* A profile field as the request wants it: an empty value clears the field. */
@@ -36,6 +80,7 @@ typedef struct account_call_t {
     const apr_array_header_t *presented; /* of const char *: the session tokens in the request */
     const account_session_t *session;    /* the caller's; NULL: not logged in */
     const account_t *account;            /* the caller's */
+    const apr_array_header_t *devices;   /* of const char *: the device cookies in the request */
     account_session_terms_t terms;       /* of a session that this call begins */
 } account_call_t;
 

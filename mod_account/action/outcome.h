@@ -1,7 +1,9 @@
 #ifndef ACCOUNT_ACTION_OUTCOME_H
 #define ACCOUNT_ACTION_OUTCOME_H
 
+#include "base/picture.h"
 #include "store/accounts.h"
+#include "store/points.h"
 
 /* How an action, or the engine before it, can end. The machine's failures are apr_status_t until
  * the engine turns them into ACCOUNT_UNAVAILABLE. */
@@ -27,6 +29,8 @@ typedef enum account_outcome_e {
     ACCOUNT_UNKNOWN_CAPTCHA,
     ACCOUNT_NO_QUESTION,
     ACCOUNT_WRONG_ANSWER,
+    ACCOUNT_FORBIDDEN,         /* only an administrator may */
+    ACCOUNT_TOO_MANY_INTERVAL, /* the last one was sent just now and is still good */
     /* the engine's own */
     ACCOUNT_INVALID,
     ACCOUNT_NOT_LOGGED_IN,
@@ -63,6 +67,14 @@ typedef struct account_outcome_t {
 
 extern const account_outcome_t account_outcomes[ACCOUNT_OUTCOMES];
 
+/* Of a list that is shown in parts. */
+typedef struct account_page_t {
+    apr_int64_t number; /* from 1 */
+    apr_int64_t count;
+    apr_int64_t items; /* on all pages */
+    apr_int64_t size;
+} account_page_t;
+
 /* What an action answers. It starts zeroed; pointers live as long as the call's pool. */
 typedef struct account_answer_t {
     account_outcome_e outcome;
@@ -74,6 +86,15 @@ typedef struct account_answer_t {
     const char *token;
     const char *value;       /* of the parameter that was invalid */
     apr_int64_t retry_after; /* seconds */
+    const char *captcha_id;
+    const account_picture_t *picture;  /* of ACCOUNT_IMAGE */
+    const account_points_t *points;    /* of account; where the reply has a slot for them */
+    const apr_array_header_t *entries; /* of account_entry_t */
+    const account_entry_t *entry;      /* the one being rendered */
+    account_page_t page;
+    const apr_array_header_t *lookups; /* of const char *const *: values, by settings->lookups; NULL
+                                        * where the reply has no slot for one */
+    const char *device;                /* a new value for the device cookie, or NULL */
 } account_answer_t;
 
 #endif

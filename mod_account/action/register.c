@@ -69,11 +69,11 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
     account_kind_e taken;
     apr_status_t rv;
 
-    if (role && strcmp(role, call->settings->default_role) != 0) {
+    if (role && strcmp(role, APR_ARRAY_IDX(call->settings->roles, 0, const char *)) != 0) {
         answer->outcome = ACCOUNT_ROLE_REFUSED;
         return APR_SUCCESS;
     }
-    fields.role = call->settings->default_role;
+    fields.role = APR_ARRAY_IDX(call->settings->roles, 0, const char *);
     collect_identifiers(call, &fields);
     rv = find_taken(call, &fields, answer);
     if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {

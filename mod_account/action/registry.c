@@ -38,13 +38,12 @@ const char *const account_type_names[ACCOUNT_TYPES] = {
 #define OPTIONAL ACCOUNT_OPTIONAL
 #define REQUIRED ACCOUNT_REQUIRED
 #define ONE_OF ACCOUNT_ONE_OF
-#define NOT_YET ACCOUNT_NOT_YET
 
 #define INPUTS(...) ((const account_input_t[]){__VA_ARGS__, {NULL, 0, 0}})
 #define NO_INPUTS ((const account_input_t[]){{NULL, 0, 0}})
 #define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define CONSTANTS(...) ((const account_constant_t[]){__VA_ARGS__, {NULL, NULL, 0, NULL}})
-#define NO_CONSTANTS ((const account_constant_t[]){{NULL, NULL, 0, NULL}})
+#define CONSTANTS(...) ((const account_constant_t[]){__VA_ARGS__, {NULL, NULL, 0}})
+#define NO_CONSTANTS ((const account_constant_t[]){{NULL, NULL, 0}})
 #define ENDINGS(...)                                                                               \
     ((const account_ending_t[]){__VA_ARGS__}),                                                     \
         sizeof((const account_ending_t[]){__VA_ARGS__}) / sizeof(account_ending_t)
@@ -61,7 +60,8 @@ enum {
     question = ACCOUNT_CARRIES_QUESTION,
     token = ACCOUNT_CARRIES_TOKEN,
     points = ACCOUNT_CARRIES_POINTS,
-    captcha = ACCOUNT_CARRIES_CAPTCHA
+    captcha = ACCOUNT_CARRIES_CAPTCHA,
+    retry = ACCOUNT_CARRIES_RETRY
 };
 
 const account_input_t account_profile_inputs[] = {
@@ -78,128 +78,166 @@ const account_input_t account_profile_inputs[] = {
     {NULL, 0, 0},
 };
 
+#define SENDS_NOTHING {NULL, NULL, NULL}
+
 const account_action_t account_actions[] = {
-    {"none", 0, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, 0)), account_do_none},
+    {"none", 0, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, 0)), account_do_none,
+     SENDS_NOTHING},
 
     {"current", 1, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, account | session)),
-     account_do_current},
+     account_do_current, SENDS_NOTHING},
 
     {"login", 0, 1, 0, 0,
      INPUTS({"account", IDENTIFIER, REQUIRED}, {"password", SECRET, REQUIRED},
-            {"code", SECRET, NOT_YET}),
-     CONSTANTS({"purpose", VALUES("any"), 0, NULL}),
+            {"code", SECRET, OPTIONAL}),
+     CONSTANTS({"purpose", VALUES("any"), 0}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_PASSWORD),
              REFUSAL_INPUT(WRONG_CODE, "code"), REFUSAL_INPUT(EXPIRED_CODE, "code"),
              REFUSAL(NOT_ACTIVATED), REFUSAL(ACCOUNT_DISABLED)),
-     account_do_login},
+     account_do_login, SENDS_NOTHING},
 
     {"login_with_code", 0, 1, 0, 0,
      INPUTS({"target", ADDRESS, REQUIRED}, {"code", SECRET, REQUIRED}),
-     CONSTANTS({"purpose", VALUES("login", "any"), 1, NULL}),
+     CONSTANTS({"purpose", VALUES("login", "any"), 1}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_CODE),
              REFUSAL(EXPIRED_CODE), REFUSAL(ACCOUNT_DISABLED)),
-     NULL},
+     account_do_login_with_code, SENDS_NOTHING},
 
     {"logout", 0, 1, 0, 0, INPUTS({"account_id", NUMBER_, OPTIONAL}), NO_CONSTANTS,
      ENDINGS(ANSWER(OK, 0), REFUSAL(NOT_LOGGED_IN), REFUSAL_INPUT(NOT_YOURS, "account_id")),
-     account_do_logout},
+     account_do_logout, SENDS_NOTHING},
 
     {"register", 0, 1, 1, 0,
      INPUTS({"user_name", IDENTIFIER, ONE_OF}, {"email", EMAIL, ONE_OF}, {"mobile", MOBILE, ONE_OF},
             {"account", IDENTIFIER, ONE_OF}, {"password", NEW_SECRET, REQUIRED},
             {"role", ROLE, OPTIONAL}),
-     CONSTANTS({"then", VALUES("nothing", "login", "activate"), 0, "activate"}),
+     CONSTANTS({"then", VALUES("nothing", "login", "activate"), 0}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL_INPUT(TAKEN_USER_NAME, "user_name|account"),
              REFUSAL_INPUT(TAKEN_EMAIL, "email|account"),
              REFUSAL_INPUT(TAKEN_MOBILE, "mobile|account"), REFUSAL_INPUT(ROLE_REFUSED, "role")),
-     account_do_register},
+     account_do_register, {"email", "then=activate", "activate"}},
 
     {"register_with_code", 0, 1, 1, 0,
      INPUTS({"target", ADDRESS, REQUIRED}, {"code", SECRET, REQUIRED},
             {"password", NEW_SECRET, OPTIONAL}),
-     CONSTANTS({"purpose", VALUES("register", "any"), 1, NULL},
-               {"then", VALUES("nothing", "login"), 0, NULL}),
-     ENDINGS(ANSWER(OK, account | session), REFUSAL(TAKEN_EMAIL), REFUSAL(TAKEN_MOBILE),
-             REFUSAL(WRONG_CODE), REFUSAL(EXPIRED_CODE)),
-     NULL},
+     CONSTANTS({"purpose", VALUES("register", "any"), 1},
+               {"then", VALUES("nothing", "login"), 0}),
+     ENDINGS(ANSWER(OK, account | session), REFUSAL_INPUT(TAKEN_EMAIL, "target"),
+             REFUSAL_INPUT(TAKEN_MOBILE, "target"), REFUSAL(WRONG_CODE), REFUSAL(EXPIRED_CODE)),
+     account_do_register_with_code, SENDS_NOTHING},
 
     {"send_code", 0, 1, 0, 0,
-     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, NOT_YET},
-            {"captcha_value", TEXT_, NOT_YET}),
-     CONSTANTS({"purpose", VALUES("register", "login", "reset", "any"), 1, NULL}),
+     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, OPTIONAL},
+            {"captcha_value", TEXT_, OPTIONAL}),
+     CONSTANTS({"purpose", VALUES("register", "login", "reset", "any", "change"), 1}),
      ENDINGS(ANSWER(OK, 0), REFUSAL_SET(TAKEN_EMAIL, "purpose=register"),
              REFUSAL_SET(TAKEN_MOBILE, "purpose=register"),
              REFUSAL_SET(UNKNOWN_ACCOUNT, "purpose=login"),
              REFUSAL_SET(UNKNOWN_ACCOUNT, "purpose=reset"),
+             REFUSAL_SET(TAKEN_EMAIL, "purpose=change"),
+             REFUSAL_SET(TAKEN_MOBILE, "purpose=change"),
+             REFUSAL_SET(NOT_LOGGED_IN, "purpose=change"),
              {ACCOUNT_ALREADY_LOGGED_IN, 0, account, NULL, "purpose=login"},
+             {ACCOUNT_TOO_MANY_INTERVAL, 0, retry, NULL, NULL},
              REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
              REFUSAL_INPUT(WRONG_CAPTCHA, "captcha_id")),
-     NULL},
+     account_do_send_code, {"target", NULL, NULL}},
 
     {"send_link", 0, 1, 0, 0,
-     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, NOT_YET},
-            {"captcha_value", TEXT_, NOT_YET}),
+     INPUTS({"target", ADDRESS, REQUIRED}, {"captcha_id", TEXT_, OPTIONAL},
+            {"captcha_value", TEXT_, OPTIONAL}),
      NO_CONSTANTS,
-     ENDINGS(ANSWER(OK, 0), REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
+     ENDINGS(ANSWER(OK, 0), {ACCOUNT_TOO_MANY_INTERVAL, 0, retry, NULL, NULL},
+             REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
              REFUSAL_INPUT(WRONG_CAPTCHA, "captcha_id")),
-     NULL},
+     account_do_send_link, {"target", NULL, "reset_by_link"}},
 
     {"change_password", 1, 1, 0, 0,
      INPUTS({"old_password", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED}),
-     CONSTANTS({"sessions", VALUES("others", "all"), 0, NULL}),
-     ENDINGS(ANSWER(OK, account), REFUSAL(WRONG_PASSWORD)), account_do_change_password},
+     CONSTANTS({"sessions", VALUES("others", "all"), 0}),
+     ENDINGS(ANSWER(OK, account), REFUSAL(WRONG_PASSWORD)), account_do_change_password,
+     SENDS_NOTHING},
 
     {"reset_password", 0, 1, 0, 0,
-     INPUTS({"target", IDENTIFIER, REQUIRED}, {"account", IDENTIFIER, NOT_YET},
+     INPUTS({"target", IDENTIFIER, REQUIRED}, {"account", IDENTIFIER, OPTIONAL},
             {"code", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED},
-            {"captcha_id", TEXT_, NOT_YET}, {"captcha_value", TEXT_, NOT_YET}),
-     CONSTANTS({"purpose", VALUES("reset", "any", "answer"), 1, "reset,any"},
-               {"then", VALUES("nothing", "login"), 0, NULL}),
+            {"captcha_id", TEXT_, OPTIONAL}, {"captcha_value", TEXT_, OPTIONAL}),
+     CONSTANTS({"purpose", VALUES("reset", "any", "answer"), 1},
+               {"then", VALUES("nothing", "login"), 0}),
      ENDINGS(ANSWER(OK, account | session), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_CODE),
              REFUSAL(EXPIRED_CODE), REFUSAL(ACCOUNT_DISABLED),
              REFUSAL_INPUT(CAPTCHA_NEEDED, "captcha_id"),
              REFUSAL_INPUT(WRONG_CAPTCHA, "captcha_id")),
-     account_do_reset_password},
+     account_do_reset_password, SENDS_NOTHING},
 
     {"update_profile", 1, 1, 1, 1, INPUTS({"email", EMAIL, OPTIONAL}), NO_CONSTANTS,
-     ENDINGS(ANSWER(OK, account), REFUSAL_INPUT(TAKEN_EMAIL, "email")), account_do_update_profile},
+     ENDINGS(ANSWER(OK, account), REFUSAL_INPUT(TAKEN_EMAIL, "email")), account_do_update_profile,
+     SENDS_NOTHING},
+
+    {"change_address", 1, 1, 0, 0,
+     INPUTS({"target", ADDRESS, REQUIRED}, {"code", SECRET, REQUIRED}),
+     CONSTANTS({"purpose", VALUES("change"), 0}),
+     ENDINGS(ANSWER(OK, account), REFUSAL_INPUT(TAKEN_EMAIL, "target"),
+             REFUSAL_INPUT(TAKEN_MOBILE, "target"), REFUSAL(WRONG_CODE), REFUSAL(EXPIRED_CODE)),
+     account_do_change_address, SENDS_NOTHING},
 
     {"check_identifier", 0, 0, 0, 0,
      INPUTS({"value", TEXT_, REQUIRED}, {"kind", KIND, REQUIRED}),
-     CONSTANTS({"kind", VALUES("user_name", "email", "mobile"), 0, NULL}),
+     CONSTANTS({"kind", VALUES("user_name", "email", "mobile"), 0}),
      ENDINGS(ANSWER(FREE, 0), ANSWER_KIND(TAKEN_USER_NAME, "user_name"),
              ANSWER_KIND(TAKEN_EMAIL, "email"), ANSWER_KIND(TAKEN_MOBILE, "mobile")),
-     account_do_check_identifier},
+     account_do_check_identifier, SENDS_NOTHING},
 
     {"security_question", 0, 0, 0, 0, INPUTS({"account", IDENTIFIER, REQUIRED}), NO_CONSTANTS,
      ENDINGS(ANSWER(OK, question), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(NO_QUESTION)),
-     account_do_security_question},
+     account_do_security_question, SENDS_NOTHING},
 
     {"check_answer", 0, 1, 0, 0,
      INPUTS({"account", IDENTIFIER, REQUIRED}, {"question", TEXT_, REQUIRED},
             {"answer", SECRET, REQUIRED}),
      NO_CONSTANTS,
      ENDINGS(ANSWER(OK, token), REFUSAL(UNKNOWN_ACCOUNT), REFUSAL(WRONG_ANSWER)),
-     account_do_check_answer},
+     account_do_check_answer, SENDS_NOTHING},
 
     {"points", 1, 0, 0, 0,
      INPUTS({"recent", BOOLEAN, OPTIONAL}, {"older", BOOLEAN, OPTIONAL}, {"all", BOOLEAN, OPTIONAL},
             {"page", NUMBER_, OPTIONAL}, {"size", NUMBER_, OPTIONAL}),
-     NO_CONSTANTS, ENDINGS(ANSWER(OK, points)), NULL},
+     NO_CONSTANTS, ENDINGS(ANSWER(OK, account | points)), account_do_points, SENDS_NOTHING},
 
-    {"captcha", 0, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, captcha)), NULL},
+    {"captcha", 0, 0, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, captcha)),
+     account_do_captcha, SENDS_NOTHING},
 
     {"captcha_image", 0, 0, 0, 0, INPUTS({"captcha_id", TEXT_, REQUIRED}), NO_CONSTANTS,
-     ENDINGS(REFUSAL(UNKNOWN_CAPTCHA)), NULL},
+     ENDINGS(ANSWER(IMAGE, 0), REFUSAL(UNKNOWN_CAPTCHA)), account_do_captcha_image,
+     SENDS_NOTHING},
+
+    /* What a mailed address shows at first: nothing is looked up, nothing is spent. */
+    {"open_link", 0, 0, 0, 0, INPUTS({"token", SECRET, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, token)), account_do_open_link, SENDS_NOTHING},
 
     {"activate", 0, 1, 0, 0, INPUTS({"token", SECRET, REQUIRED}), NO_CONSTANTS,
-     ENDINGS(ANSWER(OK, account), REFUSAL(EXPIRED_TOKEN)), NULL},
+     ENDINGS(ANSWER(OK, account), REFUSAL(EXPIRED_TOKEN)), account_do_activate, SENDS_NOTHING},
 
     {"reset_by_link", 0, 1, 0, 0,
      INPUTS({"token", SECRET, REQUIRED}, {"password", NEW_SECRET, REQUIRED}), NO_CONSTANTS,
-     ENDINGS(ANSWER(OK, account), REFUSAL(EXPIRED_TOKEN)), NULL},
+     ENDINGS(ANSWER(OK, account), REFUSAL(EXPIRED_TOKEN), REFUSAL(ACCOUNT_DISABLED)),
+     account_do_reset_by_link, SENDS_NOTHING},
 
-    {NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL},
+    {"set_role", 1, 1, 0, 0,
+     INPUTS({"account", IDENTIFIER, REQUIRED}, {"role", ROLE, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, account), REFUSAL(FORBIDDEN), REFUSAL(UNKNOWN_ACCOUNT),
+             REFUSAL(ROLE_REFUSED)),
+     account_do_set_role, SENDS_NOTHING},
+
+    {"disable", 1, 1, 0, 0, INPUTS({"account", IDENTIFIER, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, account), REFUSAL(FORBIDDEN), REFUSAL(UNKNOWN_ACCOUNT)),
+     account_do_disable, SENDS_NOTHING},
+
+    {"enable", 1, 1, 0, 0, INPUTS({"account", IDENTIFIER, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, account), REFUSAL(FORBIDDEN), REFUSAL(UNKNOWN_ACCOUNT)),
+     account_do_enable, SENDS_NOTHING},
+
+    {NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL, SENDS_NOTHING},
 };
 /* clang-format on */
 

@@ -29,8 +29,7 @@ extern const char *const account_type_names[ACCOUNT_TYPES];
 typedef enum account_need_e {
     ACCOUNT_OPTIONAL,
     ACCOUNT_REQUIRED,
-    ACCOUNT_ONE_OF, /* at least one of the inputs marked so */
-    ACCOUNT_NOT_YET /* in the language, but not in this version */
+    ACCOUNT_ONE_OF /* at least one of the inputs marked so */
 } account_need_e;
 
 typedef struct account_input_t {
@@ -44,7 +43,6 @@ typedef struct account_constant_t {
     const char *name;          /* NULL ends the list */
     const char *const *values; /* NULL ends the list; the first is the default */
     int required;              /* no default: every route must say */
-    const char *missing;       /* values that this version can't do yet, "a,b"; or NULL */
 } account_constant_t;
 
 /* One way in which an action can end. */
@@ -58,6 +56,13 @@ typedef struct account_ending_t {
     const char *if_constant;
 } account_ending_t;
 
+/* What an action needs to be able to send, so that a server which can't is told so at start. */
+typedef struct account_sending_t {
+    const char *to; /* the input that it sends to; NULL: it sends nothing it can't do without */
+    const char *if_constant; /* only with this constant ("name=value"); NULL: always */
+    const char *leads_to;    /* the action at the address that is sent; NULL: it sends none */
+} account_sending_t;
+
 typedef struct account_action_t {
     const char *name;
     int needs_session;  /* else anybody may call it */
@@ -70,8 +75,9 @@ typedef struct account_action_t {
     const account_ending_t *endings;
     int ending_count;
     /* Does it. answer is zeroed (ACCOUNT_OK). A status other than APR_SUCCESS means the machine
-     * failed and nothing is to be said but "unavailable". NULL: not in this version. */
+     * failed and nothing is to be said but "unavailable". */
     apr_status_t (*run)(const account_call_t *call, account_answer_t *answer);
+    account_sending_t sends;
 } account_action_t;
 
 /* All actions, NULL at the end: LANGUAGE's table. */

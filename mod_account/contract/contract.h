@@ -89,9 +89,6 @@ const char *account_contract_compile(const account_contract_t **contract,
 /* The route of that name, NULL if there is none. */
 const account_route_t *account_contract_route(const account_contract_t *contract, const char *name);
 
-/* Why a route can't be served by this version of the module, or NULL when it can. */
-const char *account_route_missing(const account_route_t *route, apr_pool_t *pool);
-
 /* Whether some request (method and path below the same mount) could be answered by both. */
 int account_routes_overlap(const account_route_t *a, const account_route_t *b);
 

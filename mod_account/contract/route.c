@@ -114,31 +114,3 @@ const account_route_t *account_contract_route(const account_contract_t *contract
     }
     return NULL;
 }
-
-const char *account_route_missing(const account_route_t *route, apr_pool_t *pool)
-{
-    const account_constant_t *constants = route->action->constants;
-    int i;
-
-    if (!route->action->run) {
-        return apr_psprintf(pool, "the action %s, which this version does not have",
-                            route->action->name);
-    }
-    for (i = 0; i < route->parameters->nelts; i++) {
-        const account_parameter_t *p = APR_ARRAY_IDX(route->parameters, i, account_parameter_t *);
-
-        if (p->input.need == ACCOUNT_NOT_YET) {
-            return apr_psprintf(pool, "the input %s, which this version does not have",
-                                p->input.name);
-        }
-    }
-    for (i = 0; constants[i].name; i++) {
-        const char *value = constants[i].values[route->constants[i]];
-
-        if (account_is_listed(constants[i].missing, value)) {
-            return apr_psprintf(pool, "%s %s, which this version does not have", constants[i].name,
-                                value);
-        }
-    }
-    return NULL;
-}

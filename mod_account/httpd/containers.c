@@ -92,26 +92,6 @@ static const char *const *names_of_routes(const account_contract_t *contract, ap
     return (const char *const *)names->elts;
 }
 
-static const char *check_routes(cmd_parms *cmd, const account_mount_t *mount)
-{
-    const apr_array_header_t *routes = mount->contract->routes;
-    int i;
-
-    for (i = 0; i < routes->nelts; i++) {
-        const account_route_t *route = APR_ARRAY_IDX(routes, i, account_route_t *);
-        const char *missing = account_route_missing(route, cmd->pool);
-
-        if (missing && (!mount->only || mount->only == route)) {
-            return apr_psprintf(cmd->pool,
-                                "the contract %s can't be mounted: its route %s (line %d of %s) "
-                                "needs %s",
-                                mount->contract->name, route->name, route->line->number,
-                                route->line->file, missing);
-        }
-    }
-    return NULL;
-}
-
 /* Where the directive stands decides what the path is. */
 typedef enum place_e { IN_SERVER, IN_LOCATION, IN_DIRECTORY, ELSEWHERE } place_e;
 
@@ -162,7 +142,7 @@ static const char *add_mount(cmd_parms *cmd, account_directory_t *directory, acc
         }
     }
     APR_ARRAY_PUSH(*mounts, account_mount_t *) = mount;
-    return check_routes(cmd, mount);
+    return NULL;
 }
 
 const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, char *const argv[])

@@ -97,7 +97,12 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
     config->settings.cost = config->cost_is_set ? config->cost : account_password_default_cost;
     config->settings.session_idle = config->session_idle;
     config->settings.session_life = config->session_life;
-    config->settings.default_role = "normal_user";
+    if (!config->settings.roles) {
+        apr_array_header_t *roles = apr_array_make(pool, 1, sizeof(const char *));
+
+        APR_ARRAY_PUSH(roles, const char *) = "normal_user";
+        config->settings.roles = roles;
+    }
     if (mount && (!config->driver || !config->keys)) {
         ap_log_error(
             APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,

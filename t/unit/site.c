@@ -99,6 +99,7 @@ static void add_mount(server_t *server, const char *path, const account_contract
 
 server_t *server_make(const char *database, apr_pool_t *parent)
 {
+    apr_array_header_t *roles;
     server_t *server;
     const char *error;
     apr_pool_t *pool;
@@ -121,7 +122,9 @@ server_t *server_make(const char *database, apr_pool_t *parent)
     config.on_connect_baton = &server->schema;
     server->settings.session_idle = DAY;
     server->settings.session_life = 30 * DAY;
-    server->settings.default_role = "user";
+    roles = apr_array_make(server->process, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(roles, const char *) = "user";
+    server->settings.roles = roles;
     if (account_password_parse_cost(&server->settings.cost, "argon2id m=8 t=1 p=1", pool)) {
         account_password_parse_cost(&server->settings.cost, "scrypt ln=4 r=1 p=1", pool);
     }

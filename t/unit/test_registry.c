@@ -23,9 +23,6 @@ static const char *inputs_of(const account_action_t *action, apr_pool_t *pool)
     const char *list = "";
 
     for (input = action->inputs; input->name; input++) {
-        if (input->need == ACCOUNT_NOT_YET) {
-            continue;
-        }
         list = join(pool, list, ", ",
                     apr_pstrcat(pool, "`", input->name, "`", needs[input->need], " ",
                                 account_type_names[input->type], NULL));
@@ -43,9 +40,7 @@ static const char *constants_of(const account_action_t *action, apr_pool_t *pool
         const char *values = "";
 
         for (i = 0; constant->values[i]; i++) {
-            if (!account_is_listed(constant->missing, constant->values[i])) {
-                values = join(pool, values, ", ", constant->values[i]);
-            }
+            values = join(pool, values, ", ", constant->values[i]);
         }
         list = join(pool, list, "; ",
                     apr_pstrcat(pool, "`", constant->name, "`", constant->required ? "!" : "", " ",
@@ -59,10 +54,10 @@ static const char *carried(int carries, apr_pool_t *pool)
     static const struct {
         int bit;
         const char *name;
-    } groups[] = {{ACCOUNT_CARRIES_ACCOUNT, "account"},
-                  {ACCOUNT_CARRIES_SESSION, "session"},
-                  {ACCOUNT_CARRIES_QUESTION, "question"},
-                  {ACCOUNT_CARRIES_TOKEN, "token"}};
+    } groups[] = {{ACCOUNT_CARRIES_ACCOUNT, "account"},   {ACCOUNT_CARRIES_SESSION, "session"},
+                  {ACCOUNT_CARRIES_QUESTION, "question"}, {ACCOUNT_CARRIES_TOKEN, "token"},
+                  {ACCOUNT_CARRIES_RETRY, "retry_after"}, {ACCOUNT_CARRIES_POINTS, "points"},
+                  {ACCOUNT_CARRIES_CAPTCHA, "captcha"}};
     const char *list = "";
     size_t i;
 
@@ -81,15 +76,12 @@ static const char *endings_of(const account_action_t *action, int answers, apr_p
 
     for (i = 0; i < action->ending_count; i++) {
         const account_ending_t *ending = &action->endings[i];
-        account_input_t input = {NULL, 0, 0};
+        const char *item = apr_pstrcat(pool, "`", account_outcomes[ending->outcome].name, "`",
+                                       carried(ending->carries, pool), NULL);
 
-        if (ending->if_input) {
-            account_action_input(action, ending->if_input, &input);
-        }
-        if (ending->is_answer == answers && input.need != ACCOUNT_NOT_YET) {
-            list = join(pool, list, ", ",
-                        apr_pstrcat(pool, "`", account_outcomes[ending->outcome].name, "`",
-                                    carried(ending->carries, pool), NULL));
+        /* one that several constants lead to stands once */
+        if (ending->is_answer == answers && !strstr(list, item)) {
+            list = join(pool, list, ", ", item);
         }
     }
     return list;
