@@ -2,6 +2,8 @@
 #define ACCOUNT_STORE_ROWS_H
 
 #include "store/accounts.h"
+#include "store/limits.h"
+#include "store/messages.h"
 #include "store/sessions.h"
 
 /* What the files of store/ share among themselves. */
@@ -23,5 +25,16 @@ apr_status_t account_session_store(const account_store_t *store, account_db_t *d
                                    const account_session_t *session);
 apr_status_t account_session_end_all(const account_store_t *store, account_db_t *db,
                                      apr_int64_t account_id);
+
+/* Inside a transaction: account_limits_take (what was taken of the others stays taken when one has
+ * none left: the caller rolls back, or wants it so) and account_limits_return. */
+apr_status_t account_limits_take_in(const account_store_t *store, account_db_t *db,
+                                    account_quotas_t quotas, account_shortage_t *shortage);
+apr_status_t account_limits_return_in(const account_store_t *store, account_db_t *db,
+                                      account_quotas_t quotas);
+
+/* Inside a transaction: puts a message into the outbox, due at once. */
+apr_status_t account_message_store(const account_store_t *store, account_db_t *db,
+                                   const account_message_t *message);
 
 #endif
