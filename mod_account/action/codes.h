@@ -6,6 +6,9 @@
 
 /* What the actions that issue and take one-time codes share. */
 
+/* Wrong guesses at one code; ACCOUNT_LIMIT_CODE_TARGET bounds those at all codes of a target. */
+#define ACCOUNT_CODE_TRIES 5
+
 /* Who holds an identifier, and what that is worth. */
 typedef struct account_claimant_t {
     const char *canonical;          /* of the input; NULL: it can be nobody's */

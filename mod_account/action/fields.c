@@ -118,18 +118,6 @@ GETTER(account_attribute)
         value, answer->account ? account_attribute_get(call->store, answer->account, rest) : NULL);
 }
 
-GETTER(account_extra)
-{
-    int found;
-    const char *text = looked_up(call, answer, rest, &found);
-
-    if (found) {
-        return set_typed(value, text);
-    }
-    return account_attribute(call, answer, apr_pstrcat(call->store->pool, "extra.", rest, NULL),
-                             value);
-}
-
 /* Those of AccountLookup first: what the site's own tables say is newer than a copy. */
 static const char *looked_up(const account_call_t *call, const account_answer_t *answer,
                              const char *name, int *found)
@@ -151,6 +139,18 @@ static const char *looked_up(const account_call_t *call, const account_answer_t 
         }
     }
     return NULL;
+}
+
+GETTER(account_extra)
+{
+    int found;
+    const char *text = looked_up(call, answer, rest, &found);
+
+    if (found) {
+        return set_typed(value, text);
+    }
+    return account_attribute(call, answer, apr_pstrcat(call->store->pool, "extra.", rest, NULL),
+                             value);
 }
 
 /* The user name, else the e-mail address, else the mobile number: never empty. */

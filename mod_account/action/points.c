@@ -1,3 +1,5 @@
+#include <apr_strings.h>
+
 #include "action/actions.h"
 #include "base/clock.h"
 

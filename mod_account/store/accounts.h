@@ -50,6 +50,10 @@ apr_status_t account_find(const account_store_t *store, const char *canonical,
 apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
                                 const account_t **account);
 
+/* The same by ref. */
+apr_status_t account_find_by_ref(const account_store_t *store, const char *ref,
+                                 const account_t **account);
+
 /* Who holds an identifier, and what is known of it. */
 typedef struct account_holder_t {
     const account_t *account;
