@@ -70,14 +70,13 @@ account_channel_e account_letter_channel(const account_call_t *call, const char 
     return account_text_mobile(call->store->pool, address) ? ACCOUNT_SMS : ACCOUNT_MAIL;
 }
 
-/* As it is shown, or, of an address that is not shown any more, as it is compared. */
-static const char *shown(const account_call_t *call, const account_t *account,
-                         const account_address_t *address)
+const char *account_letter_shown(const account_call_t *call, const account_t *account,
+                                 account_kind_e kind, const char *canonical)
 {
-    const char *display = account->identifiers[address->kind];
-    const char *canonical = display ? account_text_identifier(call->store->pool, display) : NULL;
+    const char *display = account->identifiers[kind];
+    const char *compared = display ? account_text_identifier(call->store->pool, display) : NULL;
 
-    return canonical && strcmp(canonical, address->canonical) == 0 ? display : address->canonical;
+    return compared && strcmp(compared, canonical) == 0 ? display : canonical;
 }
 
 apr_status_t account_letter_notify(const account_call_t *call, const account_t *account,
@@ -100,7 +99,7 @@ apr_status_t account_letter_notify(const account_call_t *call, const account_t *
         account_letter_t letter = {
             .name = name,
             .channel = at->kind == ACCOUNT_MOBILE ? ACCOUNT_SMS : ACCOUNT_MAIL,
-            .to = shown(call, account, at),
+            .to = account_letter_shown(call, account, at->kind, at->canonical),
             .life = ACCOUNT_LINK_LIFE,
             .values = {.address = address},
         };

@@ -78,11 +78,14 @@ apr_status_t account_link_find(const account_call_t *call, const char *purpose,
     return rv;
 }
 
-/* That the token's address is the account's: it is, if that has been proven before. */
-static const account_ownership_t *owned(const account_link_t *link, account_ownership_t *own)
+/* That the token's address is the account's. NULL: it has been proven before. */
+static const account_ownership_t *owned(const account_call_t *call, const account_link_t *link,
+                                        account_ownership_t *own)
 {
-    *own = (account_ownership_t){link->account, link->kind, link->account->identifiers[link->kind]};
-    return link->is_proven || !own->address ? NULL : own;
+    *own = (account_ownership_t){
+        link->account, link->kind,
+        account_letter_shown(call, link->account, link->kind, link->code.bound)};
+    return link->is_proven ? NULL : own;
 }
 
 apr_status_t account_do_open_link(const account_call_t *call, account_answer_t *answer)
@@ -123,7 +126,8 @@ static apr_status_t reset(const account_call_t *call, const account_link_t *link
     account_also_t also = {.messages = messages};
     account_password_change_t change = {.account = link->account};
     account_ownership_t own;
-    account_redemption_t redemption = {.reset = &change, .own = owned(link, &own), .also = &also};
+    account_redemption_t redemption = {
+        .reset = &change, .own = owned(call, link, &own), .also = &also};
     apr_status_t rv =
         account_hashing_make(call, account_call_value(call, "password"), &change.password);
 

@@ -76,7 +76,8 @@ typedef struct account_address_t {
     apr_int64_t verified;
 } account_address_t;
 
-/* *addresses: of account_address_t, those of kind e-mail and mobile, the oldest first. */
+/* *addresses: of account_address_t, the oldest first; a user name that has the form of one is one,
+ * of the kind of its form. */
 apr_status_t account_find_addresses(const account_store_t *store, const account_t *account,
                                     apr_array_header_t **addresses);
 
