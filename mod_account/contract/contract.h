@@ -61,6 +61,7 @@ typedef struct account_route_t {
     apr_array_header_t *methods;  /* of const char * */
     apr_array_header_t *segments; /* of const char *; "{name}" matches any one */
     const account_action_t *action;
+    const int *supplied;            /* by the action's inputs: whether a parameter gives it */
     const int *constants;           /* by the action's constants: the number of the chosen value */
     apr_array_header_t *parameters; /* of account_parameter_t *, in the order of the lines */
     apr_array_header_t *names;      /* of const char *: every name that the route reads */

@@ -273,6 +273,7 @@ static void prepare_call(const account_exchange_t *x, account_call_t *call)
     call->store = x->store;
     call->settings = x->settings;
     call->gate = x->gate;
+    call->supplied = x->match->route->supplied;
     call->constants = x->match->route->constants;
     call->devices = find_devices(x);
     call->terms.idle = contract->session_idle ? contract->session_idle : x->settings->session_idle;

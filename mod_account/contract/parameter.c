@@ -344,12 +344,29 @@ static const char *check_needs(account_compiler_t *c, account_route_draft_t *dra
     return NULL;
 }
 
+static const int *supplied_by(account_compiler_t *c, const account_route_t *route)
+{
+    const account_input_t *inputs = route->action->inputs;
+    int *supplied;
+    int i, count = 0;
+
+    while (inputs[count].name) {
+        count++;
+    }
+    supplied = apr_pcalloc(c->pool, (count + 1) * sizeof(*supplied));
+    for (i = 0; i < count; i++) {
+        supplied[i] = account_route_supplies(route, inputs[i].name);
+    }
+    return supplied;
+}
+
 const char *account_compile_inputs(account_compiler_t *c, account_route_draft_t *draft)
 {
     account_route_t *route = draft->route;
     const char *error = check_needs(c, draft);
     int i;
 
+    route->supplied = supplied_by(c, route);
     route->names = apr_array_make(c->pool, 8, sizeof(const char *));
     for (i = 0; i < route->parameters->nelts; i++) {
         const account_parameter_t *p = APR_ARRAY_IDX(route->parameters, i, account_parameter_t *);
