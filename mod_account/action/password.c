@@ -38,13 +38,15 @@ static apr_status_t change(const account_call_t *call, account_password_change_t
 apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
 {
     account_password_change_t wanted = {.account = call->account};
+    account_also_t also = {NULL, NULL, NULL};
     account_session_t *session = NULL;
     int changed = 0, again = 0;
     apr_status_t rv = APR_SUCCESS;
 
     if (!account_call_is(call, "sessions", "all")) {
         rv = account_session_make(call->store, call->account->id, &call->terms, &session);
-        wanted.replacement = session;
+        also.session = session;
+        wanted.also = &also;
     }
     if (rv == APR_SUCCESS) {
         rv = change(call, &wanted, &changed, &again);
@@ -86,6 +88,8 @@ apr_status_t account_do_reset_password(const account_call_t *call, account_answe
     account_code_t code = {.purpose = account_call_constant(call, "purpose"),
                            .secret = account_call_value(call, "code")};
     account_password_change_t change = {NULL, NULL, NULL};
+    account_redemption_t redemption = {.reset = &change};
+    account_also_t also = {NULL, NULL, NULL};
     account_session_t *session = NULL;
     account_code_state_e state;
     apr_status_t rv = account_call_find(call, "target", &change.account);
@@ -111,17 +115,18 @@ apr_status_t account_do_reset_password(const account_call_t *call, account_answe
     rv = account_hashing_make(call, account_call_value(call, "password"), &change.password);
     if (rv == APR_SUCCESS && account_call_is(call, "then", "login")) {
         rv = account_session_make(call->store, change.account->id, &call->terms, &session);
-        change.replacement = session;
+        also.session = session;
+        redemption.also = &also;
     }
     if (rv == APR_SUCCESS) {
-        rv = account_code_reset_password(call->store, &code, &change, &state);
+        rv = account_code_redeem(call->store, &code, &redemption, &state);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     refuse_code(answer, state);
     if (answer->outcome == ACCOUNT_OK) {
-        answer->account = changed_account(call, change.account);
+        answer->account = redemption.account;
         answer->session = session;
         answer->session_begun = session != NULL;
         answer->session_ended =

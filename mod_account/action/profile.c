@@ -8,7 +8,7 @@
 
 apr_status_t account_do_update_profile(const account_call_t *call, account_answer_t *answer)
 {
-    account_profile_t profile = {call->account, account_call_value(call, "email"), NULL};
+    account_profile_t profile = {call->account, account_call_value(call, "email"), NULL, NULL};
     int changed = 0;
     int attempt;
     apr_status_t rv = APR_SUCCESS;

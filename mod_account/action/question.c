@@ -56,7 +56,7 @@ apr_status_t account_do_check_answer(const account_call_t *call, account_answer_
     code.target = account->ref;
     rv = account_random_uuid_token(&code.secret, call->store->random, call->store->pool);
     if (rv == APR_SUCCESS) {
-        rv = account_code_issue(call->store, &code);
+        rv = account_code_issue(call->store, &code, NULL);
     }
     answer->token = code.secret;
     return rv;

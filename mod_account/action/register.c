@@ -66,6 +66,7 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
     const char *role = account_call_value(call, "role");
     account_t fields = {.attributes = "{}"};
     account_session_t *session = NULL;
+    account_also_t also = {NULL, NULL, NULL};
     account_kind_e taken;
     apr_status_t rv;
 
@@ -97,7 +98,8 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
         rv = account_session_make(call->store, 0, &call->terms, &session);
     }
     if (rv == APR_SUCCESS) {
-        rv = account_create(call->store, &fields, session, &answer->account, &taken);
+        also.session = session;
+        rv = account_create(call->store, &fields, &also, &answer->account, &taken);
     }
     if (rv == ACCOUNT_ECONFLICT) {
         answer->outcome = ACCOUNT_TAKEN_USER_NAME + taken;
