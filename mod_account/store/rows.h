@@ -76,14 +76,14 @@ apr_status_t account_identifier_claim(const account_store_t *store, account_db_t
 apr_status_t account_code_store(const account_store_t *store, account_db_t *db,
                                 const account_code_t *code);
 
-/* account_limits_take (what was taken of the others stays taken when one has
+/* Inside a transaction: account_limits_take (what was taken of the others stays taken when one has
  * none left: the caller rolls back, or wants it so) and account_limits_return. */
 apr_status_t account_limits_take_in(const account_store_t *store, account_db_t *db,
                                     account_quotas_t quotas, account_shortage_t *shortage);
 apr_status_t account_limits_return_in(const account_store_t *store, account_db_t *db,
                                       account_quotas_t quotas);
 
-/* Puts a message into the outbox, due at once. */
+/* Inside a transaction: puts a message into the outbox, due at once. */
 apr_status_t account_message_store(const account_store_t *store, account_db_t *db,
                                    const account_message_t *message);
 
