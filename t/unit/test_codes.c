@@ -355,7 +355,7 @@ static void test_displacement(server_t *server)
     account_create(&server->store, &fields, NULL, &owner, &taken);
     is_int(holder_of(server, "same@example.com")->verified, NOW,
            "%s: name and address are one, and verified", name);
-    fields = fields_of(NULL, NULL, "+86 13800000300");
+    fields = fields_of(NULL, NULL, "+8613800000300");
     fields.mobile_verified = NOW;
     is_int(account_create(&server->store, &fields, NULL, &owner, &taken), APR_SUCCESS,
            "%s: a number", name);
