@@ -274,6 +274,11 @@ apr_status_t account_code_redeem(const account_store_t *store, const account_cod
     }
     if (rv == ACCOUNT_ECONFLICT && redemption->taken == ACCOUNT_KINDS) {
         rv = ACCOUNT_EDATABASE;
+        account_log(
+            store->log, ACCOUNT_LOG_ERROR, rv,
+            ACLOGNO(00156) "realm %s: a code of purpose %s was not redeemed: what was to be "
+                           "stored with it is there already, %d times",
+            store->realm, code->purpose, REDEEM_RUNS);
     }
     if (rv != APR_SUCCESS) {
         redemption->account = NULL;
