@@ -27,10 +27,11 @@
 #
 # Between the requests of a step:
 #
-#   @code NAME TO                waits for the next message to TO, a number or address; its code is {NAME}, a secret
-#   @link NAME TO                the same: the path and query of its link
-#   @message TEMPLATE TO         the same: its text is the one of that name; a @code or @link that follows at
-#                                once is about the same message
+#   @code NAME TO                waits for the next message with a code to TO, a number or address; the code is
+#                                {NAME}, a secret
+#   @link NAME TO                the same with a link: its path and query; {NAME_token} is its token, a secret
+#   @message TEMPLATE TO         the next message to TO is this one of the texts; a @code or @link that follows
+#                                at once is about the same message
 #   @quiet TO                    nothing more was sent to TO, and nothing is within a second
 #   @sql STATEMENT               what only a site's own code or an administrator does, and the passing of time
 #   @captcha NAME {id}           what the picture with that id shows
@@ -324,28 +325,28 @@ sub messages {
     return map { $json->decode($_) } -e $file ? slurp($file) =~ /^(.+)\n/mg : ();
 }
 
-# The next one to that recipient, undef when none comes. $mail: {seen => how many by recipient, held => the one that
-# @message was about}
+# The next one to that recipient, with that part if one is named; undef when none comes. $mail: {seen => how many by
+# recipient, held => the one that @message was about}
 sub next_message {
-    my ($server, $mail, $to, $seconds) = @_;
+    my ($server, $mail, $to, $seconds, $part) = @_;
     my $until = time + $seconds;
     while (1) {
         my @to = grep { $_->{to} eq $to } messages($server);
-        my $seen = $mail->{seen}{$to} // 0;
-        if (@to > $seen) {
-            $mail->{seen}{$to} = $seen + 1;
-            return $to[$seen];
+        while (@to > ($mail->{seen}{$to} // 0)) {
+            my $message = $to[ $mail->{seen}{$to}++ ];
+            return $message if !$part || defined $message->{$part};
         }
         return undef if time > $until;
         sleep 0.05;
     }
 }
 
-# The one that a @code or @link is about.
-sub message_about {
-    my ($server, $mail, $to) = @_;
+# The code or link that a line is about.
+sub part_of_message {
+    my ($server, $mail, $to, $part) = @_;
     my $held = delete $mail->{held};
-    return $held && $held->{to} eq $to ? $held : next_message($server, $mail, $to, ARRIVES) // die "no message to $to\n";
+    my $message = $held && $held->{to} eq $to ? $held : next_message($server, $mail, $to, ARRIVES, $part);
+    return ($message // die "no message with a $part to $to\n")->{$part} // die "the message to $to has no $part\n";
 }
 
 # Where the unit programs of the module under test are.
@@ -368,16 +369,15 @@ sub captcha_text {
 my %run_act = (
     code => sub {
         my ($server, $known, $mail, $name, $to) = @_;
-        my $code = message_about($server, $mail, $to)->{code} // die "the message to $to has no code\n";
+        my $code = part_of_message($server, $mail, $to, 'code');
         $code =~ /\A[0-9]{6}\z/ or die "the code has not six digits\n";
         $known->{$name} = Account::Test::canary($code);
     },
     link => sub {
         my ($server, $known, $mail, $name, $to) = @_;
-        my $link = message_about($server, $mail, $to)->{link} // die "the message to $to has no link\n";
-        $link =~ m{\A\Q$known->{origin}\E(/\S*)\z} or die "the link leads elsewhere than $known->{origin}\n";
-        $known->{$name} = $1;
-        Account::Test::canary($1) if $link =~ /token=([^&]+)/;
+        my $link = part_of_message($server, $mail, $to, 'link');
+        $link =~ m{\A\Q$known->{origin}\E(/\S*[?&]token=([^&\s]+)\S*)\z} or die "the link leads elsewhere than $known->{origin}\n";
+        ($known->{$name}, $known->{"${name}_token"}) = ($1, Account::Test::canary($2));
     },
     message => sub {
         my ($server, $known, $mail, $template, $to) = @_;
@@ -435,7 +435,7 @@ sub run_case {
     for my $step (@{ $case->{steps} }) {
         for my $exchange (@{ $step->{exchanges} }) {
             if ($exchange->{act}) {
-                report($case, $step, @$exchange{qw(line text)}, run_act($server, $exchange, \%known, \%mail));
+                report($case, $step, $exchange->{line}, $exchange->{text}, run_act($server, $exchange, \%known, \%mail));
                 next;
             }
             delete $mail{held};
