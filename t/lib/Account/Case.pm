@@ -14,10 +14,11 @@
 # What is not said: a body has the Content-Type of JSON if it begins with { or [, else of a form; what is
 # not ASCII in a path or form is sent as %XX; \xHH is a byte, {70000*a} 70000 times an a; the Host is {host}.
 #
-#   {id} {ms} {uuid} {session} {text} {iso} {captcha}    in a reply: what looks like that
+#   {id} {ms} {uuid} {session} {text} {iso} {captcha} {count}    in a reply: what looks like that
 #   {t=uuid}                     the same, kept as {t}
 #   {t}                          in a request or reply: what was kept, the secret of that name, or {host},
-#                                {origin} (http://{host}, the AccountPublicURL), {realm}, {ms_now}
+#                                {origin} (http://{host}, the AccountPublicURL), {realm}, {ms_now}, and
+#                                {ms_last_year}, which is in the middle of the year before
 #   @let NAME TEXT               {NAME} is TEXT from here on
 #   @secret NAME VALUE           the same, and no log may hold it (nor any uuid or session that was kept;
 #                                {t=text} is for one that is sent where logs may hold it)
@@ -51,6 +52,7 @@ use File::Basename 'dirname';
 use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Time::Local 'timegm';
 
 use constant {
     DEVICE  => 'account_device',
@@ -66,6 +68,7 @@ my %pattern = (
     text    => '[A-Za-z0-9_-]+',
     iso     => '2[0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}\+08:00',
     captcha => '[0-9a-f]{32}',
+    count   => '[0-9]+',
 );
 my %is_secret = (uuid => 1, session => 1);
 my $header = qr/([A-Za-z][A-Za-z0-9-]*):(?: (.*))?\z/;
@@ -430,7 +433,7 @@ sub run_case {
     $mail{seen}{ $_->{to} }++ for messages($server);
     my ($language) = map { /\AAccountLanguage (\w+)/ ? $1 : () } reverse @{ $case->{config} };
     my %known = (host => $case->{host}, origin => "http://$case->{host}", realm => $case->{realm},
-        language => $language // 'en',
+        language => $language // 'en', ms_last_year => 1000 * timegm(0, 0, 0, 1, 6, (gmtime)[5] + 1899),
         map { $_ => Account::Test::canary($case->{secrets}{$_}) } keys %{ $case->{secrets} });
     for my $step (@{ $case->{steps} }) {
         for my $exchange (@{ $step->{exchanges} }) {
