@@ -15,7 +15,7 @@
 # not ASCII in a path or form is sent as %XX; \xHH is a byte, {70000*a} 70000 times an a; the Host is {host}.
 #
 #   {id} {ms} {uuid} {session} {text} {iso} {captcha} {count}    in a reply: what looks like that
-#   {t=uuid}                     the same, kept as {t}
+#   {t=uuid}                     the same, kept as {t}, also for the rest of this reply
 #   {t}                          in a request or reply: what was kept, the secret of that name, or {host},
 #                                {origin} (http://{host}, the AccountPublicURL), {realm}, {ms_now}, and
 #                                {ms_last_year}, which is in the middle of the year before
@@ -180,7 +180,10 @@ sub expression {
             $out .= '(' . ($pattern{$2} // die "no pattern {$2}\n") . ')';
         }
         elsif (/\A\{([a-z_0-9]+)\}\z/) {
-            $out .= defined $known->{$1} ? quotemeta $known->{$1} : $pattern{$1} // die "{$1} was never kept\n";
+            my ($name) = ($1);
+            my ($group) = grep { $kept->[ $_ - 1 ][0] eq $name } 1 .. @$kept;
+            $out .= $group ? "\\g{$group}" : defined $known->{$name} ? quotemeta $known->{$name}
+                : $pattern{$name} // die "{$name} was never kept\n";
         }
         elsif (/\A\{(\d+)\*(.)\}\z/) { $out .= quotemeta($2) . "{$1}" }
         else                         { $out .= quotemeta }
