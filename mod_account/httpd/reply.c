@@ -61,7 +61,7 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, ACLOGNO(00221) "%s %s: %s%s%s",
                   match->mount->contract->name, match->route->name, outcome,
-                  response->refused ? ", " : "", response->refused ? response->refused : "");
+                  response->refused ? "." : "", response->refused ? response->refused : "");
 }
 
 int account_reply_send(request_rec *r, const account_server_t *server, const account_exchange_t *x,
@@ -70,7 +70,7 @@ int account_reply_send(request_rec *r, const account_server_t *server, const acc
     log_outcome(r, x, response);
     set_cookies(r, server, x, &response->answer);
     r->status = response->status;
-    ap_set_content_type(r, "application/json; charset=utf-8");
+    ap_set_content_type(r, response->type);
     ap_set_content_length(r, response->length);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
