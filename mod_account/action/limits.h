@@ -27,15 +27,20 @@ const char *account_limit_address(const account_call_t *call);
 const char *account_limit_network(const account_call_t *call);
 
 /* A list of quotas while it is put together. */
+#define ACCOUNT_BUDGET_MOST 8
 typedef struct account_budget_t {
-    account_quota_t quotas[8];
-    int limits[8]; /* account_limit_e, by quota */
+    account_quota_t quotas[ACCOUNT_BUDGET_MOST];
+    account_limit_e limits[ACCOUNT_BUDGET_MOST]; /* by quota */
     int count;
 } account_budget_t;
 
 /* Adds one: the limit, counted for that subject in the call's realm. */
 void account_budget_add(const account_call_t *call, account_budget_t *budget, account_limit_e limit,
                         const char *subject);
+
+/* Ends answer as a limit with none left ends: too-many, of send-interval too-many.interval; wait:
+ * milliseconds until it has one again. */
+void account_limit_refuse(account_answer_t *answer, account_limit_e limit, apr_int64_t wait);
 
 /* Takes all of it or nothing. When one has none left, answer ends too-many (or
  * too-many.interval), with its retry_after, and *taken is 0. */

@@ -212,7 +212,7 @@ static void refuse(const account_parameter_t *p, account_rule_e rule, const char
         p->input.type == ACCOUNT_TYPE_SECRET || p->input.type == ACCOUNT_TYPE_NEW_SECRET;
 
     judged->refusal = p->refusals[rule];
-    judged->refused = p->input.name;
+    judged->refused = judged->refusal->outcome + strlen("invalid.");
     judged->value = is_secret || !sent ? "" : sent;
 }
 

@@ -359,6 +359,7 @@ const command_rec account_commands[] = {
     MISPLACED("AccountCookie"),
     MISPLACED("AccountMap"),
     MISPLACED("AccountMessage"),
+    MISPLACED("AccountPage"),
     MISPLACED("AccountParam"),
     MISPLACED("AccountReply"),
     MISPLACED("AccountSet"),

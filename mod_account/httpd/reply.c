@@ -70,7 +70,7 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, ACLOGNO(00221) "%s %s: %s%s%s",
                   match->mount->contract->name, match->route->name, outcome,
-                  response->refused ? ", " : "", response->refused ? response->refused : "");
+                  response->refused ? "." : "", response->refused ? response->refused : "");
 }
 
 /* A page may send its own form (under no-referrer Chromium would say "Origin: null" then), and that
