@@ -1,3 +1,4 @@
+#include <httpd.h>
 #include <ap_mpm.h>
 #include <apr_atomic.h>
 #include <apr_optional.h>

@@ -1,4 +1,5 @@
 #include <apr_strings.h>
+#include <httpd.h>
 #include <http_log.h>
 #include <string.h>
 
