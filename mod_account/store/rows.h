@@ -33,7 +33,8 @@ apr_status_t account_limits_take_in(const account_store_t *store, account_db_t *
 apr_status_t account_limits_return_in(const account_store_t *store, account_db_t *db,
                                       account_quotas_t quotas);
 
-/* Inside a transaction: puts a message into the outbox, due at once. */
+/* Inside a transaction: puts a message into the outbox, due at once. APR_EINVAL, logged: sealed,
+ * its content is longer than ACCOUNT_CONTENT_MOST. */
 apr_status_t account_message_store(const account_store_t *store, account_db_t *db,
                                    const account_message_t *message);
 
