@@ -347,7 +347,7 @@ const command_rec account_commands[] = {
     AP_INIT_TAKE1("AccountDeviceCookie", account_option_device_cookie, NULL, RSRC_CONF,
                   "the cookie of browsers that have logged in before, or off"),
     AP_INIT_RAW_ARGS("AccountLookup", account_option_lookup, NULL, RSRC_CONF,
-                     "fields, and the SELECT that fills them from the site's own tables"),
+                     "fields, and the query of the site's own tables that fills them"),
     AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
                  "whether a mount in .htaccess takes secrets by GET"),
     AP_INIT_TAKE_ARGV("AccountMount", account_mount_directive, NULL, RSRC_CONF | OR_FILEINFO,

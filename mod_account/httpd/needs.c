@@ -13,12 +13,12 @@ APLOG_USE_MODULE(account);
 #define DEFAULT_LANGUAGE "en"
 
 /* The action behind each AccountLink. */
-static const char *const link_actions[ACCOUNT_LINKS_COUNT] = {
+static const char *const link_actions[ACCOUNT_LINK_COUNT] = {
     [ACCOUNT_LINK_ACTIVATE] = "activate",
     [ACCOUNT_LINK_RESET] = "reset_by_link",
 };
 
-static const char *const link_names[ACCOUNT_LINKS_COUNT] = {
+static const char *const link_names[ACCOUNT_LINK_COUNT] = {
     [ACCOUNT_LINK_ACTIVATE] = "activate",
     [ACCOUNT_LINK_RESET] = "reset",
 };
@@ -94,8 +94,8 @@ static const char *find_url(account_server_t *config, account_link_e link, serve
     const char *page = find_page(config, link_actions[link], pool);
     server_rec *server;
 
-    if (config->options.links[link]) {
-        return with_token(config->options.links[link], pool);
+    if (config->options.pages[link]) {
+        return with_token(config->options.pages[link], pool);
     }
     for (server = servers; server && !page; server = server->next) {
         const account_server_t *other = account_server_of(server);
@@ -137,7 +137,7 @@ static const char *missing_link(const account_server_t *config, const account_ro
                                 apr_pool_t *pool)
 {
     const char *action = route->action->sends.leads_to;
-    const char *urls[ACCOUNT_LINKS_COUNT] = {
+    const char *urls[ACCOUNT_LINK_COUNT] = {
         [ACCOUNT_LINK_ACTIVATE] = config->settings.activate_url,
         [ACCOUNT_LINK_RESET] = config->settings.reset_url,
     };
@@ -146,9 +146,9 @@ static const char *missing_link(const account_server_t *config, const account_ro
     if (!action || (!sends(config, route, ACCOUNT_MAIL) && !sends(config, route, ACCOUNT_SMS))) {
         return NULL;
     }
-    for (i = 0; i < ACCOUNT_LINKS_COUNT && strcmp(link_actions[i], action) != 0; i++) {
+    for (i = 0; i < ACCOUNT_LINK_COUNT && strcmp(link_actions[i], action) != 0; i++) {
     }
-    if (i == ACCOUNT_LINKS_COUNT || urls[i]) {
+    if (i == ACCOUNT_LINK_COUNT || urls[i]) {
         return NULL;
     }
     if (config->has_page[i]) {

@@ -85,8 +85,8 @@ void account_options_merge(account_options_t *merged, const account_options_t *b
     for (i = 0; i < ACCOUNT_LIMITS; i++) {
         MERGE(limits[i], NULL);
     }
-    for (i = 0; i < ACCOUNT_LINKS_COUNT; i++) {
-        MERGE(links[i], NULL);
+    for (i = 0; i < ACCOUNT_LINK_COUNT; i++) {
+        MERGE(pages[i], NULL);
     }
     for (i = 0; i < ACCOUNT_ROLES_KINDS; i++) {
         merged->roles[i] = add->roles[i].names ? add->roles[i] : base->roles[i];
@@ -229,7 +229,7 @@ const char *account_option_link(cmd_parms *cmd, void *directory, const char *nam
                             "https://shop.example/%s",
                             url, name);
     }
-    options_of(cmd)->links[i] = url;
+    options_of(cmd)->pages[i] = url;
     return NULL;
 }
 
@@ -348,7 +348,7 @@ const char *account_option_lookup(cmd_parms *cmd, void *directory, const char *a
     }
     if (words->nelts != 2) {
         return apr_psprintf(cmd->pool,
-                            "AccountLookup takes: FIELD,FIELD \"SELECT … WHERE x = "
+                            "AccountLookup takes: FIELD,FIELD \"SELECT … "
                             "%%{account.id}\" (there are %d words; quotes keep blanks in one)",
                             words->nelts);
     }

@@ -38,7 +38,7 @@ typedef struct account_roles_option_t {
 typedef enum account_link_e {
     ACCOUNT_LINK_ACTIVATE,
     ACCOUNT_LINK_RESET,
-    ACCOUNT_LINKS_COUNT
+    ACCOUNT_LINK_COUNT
 } account_link_e;
 
 /* NULL and -1 are "not set". */
@@ -47,7 +47,7 @@ typedef struct account_options_t {
     const account_limit_windows_t *limits[ACCOUNT_LIMITS];
     const char *texts;    /* the folder of languages */
     const char *language; /* a folder in it */
-    const char *links[ACCOUNT_LINKS_COUNT];
+    const char *pages[ACCOUNT_LINK_COUNT];
     account_roles_option_t roles[ACCOUNT_ROLES_KINDS];
     int activation;
     int hides; /* AccountEnumeration strict */
