@@ -2,16 +2,31 @@
 
 #include <apr_strings.h>
 #include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
 
+/* Of a session token's 26: first the random ones, then the signature. */
+#define DIGITS 13
+
+/* The signature of digits for account, by key n; NULL: there is none. */
 static const char *signature(const account_call_t *call, const account_t *account, int key,
                              const char *digits)
 {
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
     const account_store_t *store = call->store;
-    const char *text =
-        apr_pstrcat(store->pool, "device/", store->realm, "/", account->ref, "/", digits, NULL);
+    const char *digest = account_keys_digest(
+        store->keys, key,
+        apr_pstrcat(store->pool, "device/", store->realm, "/", account->ref, "/", digits, NULL),
+        store->pool);
+    char *text = apr_pcalloc(store->pool, DIGITS + 1);
+    int i;
 
-    return account_keys_digest(store->keys, key, text, store->pool);
+    for (i = 0; digest && i < DIGITS; i++) {
+        const char pair[] = {digest[2 * i], digest[2 * i + 1], '\0'};
+
+        text[i] = alphabet[strtoul(pair, NULL, 16) & 31];
+    }
+    return digest ? text : NULL;
 }
 
 const char *account_device_find(const account_call_t *call, const account_t *account)
@@ -20,14 +35,13 @@ const char *account_device_find(const account_call_t *call, const account_t *acc
 
     for (i = 0; account && call->devices && i < call->devices->nelts; i++) {
         const char *value = APR_ARRAY_IDX(call->devices, i, const char *);
-        const char *dot = strchr(value, '.');
-        const char *digits = dot ? apr_pstrmemdup(call->store->pool, value, dot - value) : NULL;
+        const char *digits = apr_pstrndup(call->store->pool, value, DIGITS);
 
-        for (key = 0; digits && key < account_keys_count(call->store->keys); key++) {
+        for (key = 0; strlen(value) == 2 * DIGITS && key < account_keys_count(call->store->keys);
+             key++) {
             const char *wanted = signature(call, account, key, digits);
 
-            if (wanted && strlen(wanted) == strlen(dot + 1)
-                && CRYPTO_memcmp(wanted, dot + 1, strlen(wanted)) == 0) {
+            if (wanted && CRYPTO_memcmp(wanted, value + DIGITS, DIGITS) == 0) {
                 return digits;
             }
         }
@@ -38,7 +52,7 @@ const char *account_device_find(const account_call_t *call, const account_t *acc
 apr_status_t account_device_remember(const account_call_t *call, const account_t *account,
                                      account_answer_t *answer)
 {
-    const char *digits;
+    const char *digits, *signed_digits;
     apr_status_t rv;
 
     if (!call->settings->device_cookie || account_device_find(call, account)) {
@@ -46,8 +60,10 @@ apr_status_t account_device_remember(const account_call_t *call, const account_t
     }
     rv = account_random_session_token(&digits, call->store->random, call->store->pool);
     if (rv == APR_SUCCESS) {
+        digits = apr_pstrndup(call->store->pool, digits, DIGITS);
+        signed_digits = signature(call, account, 0, digits);
         answer->device =
-            apr_pstrcat(call->store->pool, digits, ".", signature(call, account, 0, digits), NULL);
+            signed_digits ? apr_pstrcat(call->store->pool, digits, signed_digits, NULL) : NULL;
     }
     return rv;
 }

@@ -7,7 +7,8 @@
  * Device cookies: who has logged in to an account once gets one, and guesses at that account's
  * password from there are counted by themselves. So an attacker who uses up the account's guesses
  * does not lock its owner out (OWASP: Slow Down Online Guessing Attacks with Device Cookies). The
- * value is random digits and their signature for that account; nothing is stored.
+ * value is 65 random bits and as many of their signature for that account, in the form of a session
+ * token; nothing is stored. Who forged one would have won a few guesses.
  */
 
 /* What the call's device cookies say: the digits of one that is good for account, NULL: none. */

@@ -70,27 +70,41 @@ account_channel_e account_letter_channel(const account_call_t *call, const char 
     return account_text_mobile(call->store->pool, address) ? ACCOUNT_SMS : ACCOUNT_MAIL;
 }
 
+const char *account_letter_shown(const account_call_t *call, const account_t *account,
+                                 account_kind_e kind, const char *canonical)
+{
+    const char *display = account->identifiers[kind];
+    const char *compared = display ? account_text_identifier(call->store->pool, display) : NULL;
+
+    return compared && strcmp(compared, canonical) == 0 ? display : canonical;
+}
+
 apr_status_t account_letter_notify(const account_call_t *call, const account_t *account,
                                    const char *name, const char *address,
                                    apr_array_header_t *messages)
 {
-    int any_verified = account->email_verified || account->mobile_verified;
-    const struct {
-        account_channel_e channel;
-        const char *to;
-        int is_verified;
-    } addresses[] = {
-        {ACCOUNT_MAIL, account->identifiers[ACCOUNT_EMAIL], account->email_verified != 0},
-        {ACCOUNT_SMS, account->identifiers[ACCOUNT_MOBILE], account->mobile_verified != 0},
-    };
-    apr_status_t rv = APR_SUCCESS;
-    int i;
+    apr_array_header_t *addresses;
+    int i, any_verified = 0;
+    apr_status_t rv;
 
-    for (i = 0; i < 2 && rv == APR_SUCCESS; i++) {
+    if (!call->settings->sends[ACCOUNT_MAIL] && !call->settings->sends[ACCOUNT_SMS]) {
+        return APR_SUCCESS;
+    }
+    rv = account_find_addresses(call->store, account, &addresses);
+    for (i = 0; rv == APR_SUCCESS && i < addresses->nelts; i++) {
+        any_verified |= APR_ARRAY_IDX(addresses, i, account_address_t).verified != 0;
+    }
+    for (i = 0; rv == APR_SUCCESS && i < addresses->nelts; i++) {
+        const account_address_t *at = &APR_ARRAY_IDX(addresses, i, account_address_t);
         account_letter_t letter = {
-            name, addresses[i].channel, addresses[i].to, ACCOUNT_LINK_LIFE, {.address = address}};
+            .name = name,
+            .channel = at->kind == ACCOUNT_MOBILE ? ACCOUNT_SMS : ACCOUNT_MAIL,
+            .to = account_letter_shown(call, account, at->kind, at->canonical),
+            .life = ACCOUNT_LINK_LIFE,
+            .values = {.address = address},
+        };
 
-        if (letter.to && (addresses[i].is_verified || !any_verified)) {
+        if (at->verified || !any_verified) {
             rv = account_letter_add(call, &letter, messages);
         }
     }

@@ -27,6 +27,10 @@ apr_status_t account_letter_add(const account_call_t *call, account_letter_t *le
 /* The channel of an address: mobile numbers have SMS, others mail. */
 account_channel_e account_letter_channel(const account_call_t *call, const char *address);
 
+/* An account's address as it is shown; one that is not shown any more as it is compared. */
+const char *account_letter_shown(const account_call_t *call, const account_t *account,
+                                 account_kind_e kind, const char *canonical);
+
 /* Tells the addresses of an account what has been done to it: name is a notice's; address: the new
  * one where it has been changed, or NULL. Those that are verified, or all when none is. */
 apr_status_t account_letter_notify(const account_call_t *call, const account_t *account,

@@ -177,6 +177,27 @@ apr_status_t account_budget_take(const account_call_t *call, const account_budge
     return rv;
 }
 
+apr_status_t account_limit_reveal(const account_call_t *call, int exists, account_answer_t *answer,
+                                  int *told)
+{
+    account_budget_t budget = {.count = 0};
+    account_shortage_t shortage = {-1, 0};
+    account_quotas_t quotas = {budget.quotas, 0};
+    apr_status_t rv;
+
+    account_budget_add(call, &budget, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
+    quotas.count = budget.count;
+    if (exists || budget.count == 0) {
+        return account_budget_take(call, &budget, answer, told);
+    }
+    rv = account_limits_look(call->store, quotas, &shortage);
+    *told = rv == APR_SUCCESS && shortage.quota < 0;
+    if (rv == APR_SUCCESS && !*told) {
+        account_limit_refuse(answer, ACCOUNT_LIMIT_REVEAL_ADDRESS, shortage.wait);
+    }
+    return rv;
+}
+
 void account_budget_return(const account_call_t *call, const account_budget_t *budget)
 {
     account_quotas_t quotas = {budget->quotas, budget->count};

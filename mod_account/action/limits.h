@@ -47,6 +47,14 @@ void account_limit_refuse(account_answer_t *answer, account_limit_e limit, apr_i
 apr_status_t account_budget_take(const account_call_t *call, const account_budget_t *budget,
                                  account_answer_t *answer, int *taken);
 
+/*
+ * Before a client is told whether somebody exists: that somebody does is counted, by its address,
+ * exactly; that nobody does is told to whom could also be told the other. *told 0: answer ends
+ * too-many, and says neither.
+ */
+apr_status_t account_limit_reveal(const account_call_t *call, int exists, account_answer_t *answer,
+                                  int *told);
+
 /* Gives it back. That this fails is nobody's failure: the limit is then nearer than it should be.
  */
 void account_budget_return(const account_call_t *call, const account_budget_t *budget);

@@ -37,37 +37,55 @@ const char *account_link_url(const account_call_t *call, const account_code_t *c
     return apr_pstrcat(call->store->pool, url ? url : "", code->secret, NULL);
 }
 
+/* Whose token it seems to be. */
+static apr_status_t find_account(const account_call_t *call, const char *token,
+                                 const account_t **account)
+{
+    *account = NULL;
+    return strlen(token) > REF_LENGTH ? account_find_by_ref(
+               call->store, apr_pstrmemdup(call->store->pool, token, REF_LENGTH), account)
+                                      : APR_SUCCESS;
+}
+
 apr_status_t account_link_find(const account_call_t *call, const char *purpose,
                                account_link_t *link)
 {
-    static const account_kind_e kinds[] = {ACCOUNT_EMAIL, ACCOUNT_MOBILE};
     const char *token = account_call_value(call, "token");
-    const account_t *account = NULL;
+    apr_array_header_t *addresses = NULL;
+    const account_t *account;
     account_code_state_e state = ACCOUNT_CODE_NONE;
-    apr_status_t rv = APR_SUCCESS;
     int i;
+    apr_status_t rv = find_account(call, token, &account);
 
     memset(link, 0, sizeof(*link));
-    if (strlen(token) > REF_LENGTH) {
-        rv = account_find_by_ref(call->store, apr_pstrmemdup(call->store->pool, token, REF_LENGTH),
-                                 &account);
+    if (rv == APR_SUCCESS && account) {
+        rv = account_find_addresses(call->store, account, &addresses);
     }
-    for (i = 0; rv == APR_SUCCESS && account && !link->account && i < 2; i++) {
-        const char *address = account->identifiers[kinds[i]];
+    for (i = 0; rv == APR_SUCCESS && account && !link->account && i < addresses->nelts; i++) {
+        const account_address_t *address = &APR_ARRAY_IDX(addresses, i, account_address_t);
 
-        if (address) {
-            link->kind = kinds[i];
-            link->code = (account_code_t){
-                .purpose = purpose,
-                .target = account->ref,
-                .bound = account_text_identifier(call->store->pool, address),
-                .secret = token,
-            };
-            rv = account_code_check(call->store, &link->code, &state);
-            link->account = state == ACCOUNT_CODE_RIGHT ? account : NULL;
-        }
+        link->kind = address->kind;
+        link->is_proven = address->verified != 0;
+        link->code = (account_code_t){
+            .purpose = purpose,
+            .target = account->ref,
+            .bound = address->canonical,
+            .secret = token,
+        };
+        rv = account_code_check(call->store, &link->code, &state);
+        link->account = state == ACCOUNT_CODE_RIGHT ? account : NULL;
     }
     return rv;
+}
+
+/* That the token's address is the account's. NULL: it has been proven before. */
+static const account_ownership_t *owned(const account_call_t *call, const account_link_t *link,
+                                        account_ownership_t *own)
+{
+    *own = (account_ownership_t){
+        link->account, link->kind,
+        account_letter_shown(call, link->account, link->kind, link->code.bound)};
+    return link->is_proven ? NULL : own;
 }
 
 apr_status_t account_do_open_link(const account_call_t *call, account_answer_t *answer)
@@ -92,7 +110,7 @@ apr_status_t account_do_activate(const account_call_t *call, account_answer_t *a
         rv = APR_SUCCESS; /* somebody else has proven it meanwhile */
         state = ACCOUNT_CODE_NONE;
     }
-    answer->account = redemption.account;
+    answer->account = redemption.account ? redemption.account : link.account;
     if (state != ACCOUNT_CODE_RIGHT) {
         answer->outcome = ACCOUNT_EXPIRED_TOKEN;
     }
@@ -107,8 +125,9 @@ static apr_status_t reset(const account_call_t *call, const account_link_t *link
         apr_array_make(call->store->pool, 2, sizeof(account_message_t *));
     account_also_t also = {.messages = messages};
     account_password_change_t change = {.account = link->account};
-    account_ownership_t own = {link->account, link->kind, link->account->identifiers[link->kind]};
-    account_redemption_t redemption = {.reset = &change, .own = &own, .also = &also};
+    account_ownership_t own;
+    account_redemption_t redemption = {
+        .reset = &change, .own = owned(call, link, &own), .also = &also};
     apr_status_t rv =
         account_hashing_make(call, account_call_value(call, "password"), &change.password);
 

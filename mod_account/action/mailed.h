@@ -29,6 +29,7 @@ const char *account_link_url(const account_call_t *call, const account_code_t *c
 typedef struct account_link_t {
     const account_t *account;
     account_kind_e kind;
+    int is_proven; /* the address was verified before */
     account_code_t code;
 } account_link_t;
 apr_status_t account_link_find(const account_call_t *call, const char *purpose,

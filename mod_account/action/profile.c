@@ -111,22 +111,19 @@ apr_status_t account_do_update_profile(const account_call_t *call, account_answe
     return rv == APR_SUCCESS && taken ? update(call, &profile, answer) : rv;
 }
 
-/* That it is taken says that it exists, so that is counted; who has been told too often is told
- * nothing any more. */
 apr_status_t account_do_check_identifier(const account_call_t *call, account_answer_t *answer)
 {
     const char *wanted = account_call_value(call, "kind");
-    account_budget_t reveals = {.count = 0};
     const account_t *holder = NULL;
-    int kind, taken;
-    apr_status_t rv;
+    int kind, told = 0;
+    apr_status_t rv = account_call_find(call, "value", &holder);
 
-    account_budget_add(call, &reveals, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
-    rv = account_budget_take(call, &reveals, answer, &taken);
-    if (rv != APR_SUCCESS || !taken) {
+    if (rv == APR_SUCCESS) {
+        rv = account_limit_reveal(call, holder != NULL, answer, &told);
+    }
+    if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    rv = account_call_find(call, "value", &holder);
     answer->outcome = ACCOUNT_FREE;
     for (kind = 0; holder && kind < ACCOUNT_KINDS; kind++) {
         if (wanted ? strcmp(wanted, account_kind_names[kind]) == 0
@@ -134,8 +131,5 @@ apr_status_t account_do_check_identifier(const account_call_t *call, account_ans
             answer->outcome = ACCOUNT_TAKEN_USER_NAME + kind;
         }
     }
-    if (!holder) {
-        account_budget_return(call, &reveals);
-    }
-    return rv;
+    return APR_SUCCESS;
 }

@@ -10,31 +10,26 @@
 
 #define ANSWER_LIFE (12 * 3600 * APR_INT64_C(1000)) /* milliseconds */
 
-/* A question is shown of accounts that exist only, so that is counted. */
 apr_status_t account_do_security_question(const account_call_t *call, account_answer_t *answer)
 {
-    account_budget_t reveals = {.count = 0};
-    const account_t *account = NULL;
-    int taken;
-    apr_status_t rv;
+    const account_t *account;
+    int told = 0;
+    apr_status_t rv = account_call_find(call, "account", &account);
 
-    account_budget_add(call, &reveals, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
-    rv = account_budget_take(call, &reveals, answer, &taken);
-    if (rv != APR_SUCCESS || !taken) {
+    if (rv == APR_SUCCESS) {
+        rv = account_limit_reveal(call, account != NULL, answer, &told);
+    }
+    if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    rv = account_call_find(call, "account", &account);
-    if (rv == APR_SUCCESS && account) {
+    if (account) {
         answer->question = account_attribute_get(call->store, account, "question");
     }
-    if (rv == APR_SUCCESS && !answer->question) {
+    if (!answer->question) {
         answer->outcome =
             account || call->settings->hides ? ACCOUNT_NO_QUESTION : ACCOUNT_UNKNOWN_ACCOUNT;
     }
-    if (!account) {
-        account_budget_return(call, &reveals);
-    }
-    return rv;
+    return APR_SUCCESS;
 }
 
 /* The digests have one length, so the time tells nothing about where two texts differ. */

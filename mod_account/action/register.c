@@ -157,14 +157,12 @@ static apr_status_t create(const account_call_t *call, account_t *fields, accoun
                : rv;
 }
 
-/* That a name is taken says that it exists, so that is counted; who is told too often is told
- * nothing, not even that one is free. */
 apr_status_t account_do_register(const account_call_t *call, account_answer_t *answer)
 {
     const char *role = account_call_value(call, "role");
-    account_budget_t reveals = {.count = 0};
     account_t fields = {.attributes = "{}", .role = role ? role : account_role_default(call)};
-    int taken;
+    account_answer_t found = {.outcome = ACCOUNT_OK};
+    int told;
     apr_status_t rv;
 
     if (!account_role_may_choose(call, fields.role)) {
@@ -172,22 +170,18 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
         return APR_SUCCESS;
     }
     collect_identifiers(call, &fields);
-    account_budget_add(call, &reveals, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
-    rv = account_budget_take(call, &reveals, answer, &taken);
-    if (rv != APR_SUCCESS || !taken) {
+    rv = find_taken(call, &fields, &found);
+    if (rv == APR_SUCCESS) {
+        rv = account_limit_reveal(call, found.outcome != ACCOUNT_OK, answer, &told);
+    }
+    if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    rv = find_taken(call, &fields, answer);
-    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
+    answer->outcome = found.outcome;
+    if (answer->outcome == ACCOUNT_OK) {
         rv = account_hashing_make(call, account_call_value(call, "password"), &fields.password);
-        if (rv == APR_SUCCESS) {
-            rv = create(call, &fields, answer);
-        }
     }
-    if (rv != APR_SUCCESS || answer->outcome == ACCOUNT_OK) {
-        account_budget_return(call, &reveals);
-    }
-    return rv;
+    return rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK ? create(call, &fields, answer) : rv;
 }
 
 /* The account that the code lets begin. */
@@ -238,7 +232,6 @@ apr_status_t account_do_register_with_code(const account_call_t *call, account_a
 {
     const char *target = account_call_value(call, "target");
     account_kind_e kind = account_codes_kind(call, target);
-    account_budget_t reveals = {.count = 0};
     account_claimant_t claimant;
     account_t fields = {
         .attributes = "{}",
@@ -248,25 +241,19 @@ apr_status_t account_do_register_with_code(const account_call_t *call, account_a
         .email_verified = kind == ACCOUNT_EMAIL ? call->store->now : 0,
         .mobile_verified = kind == ACCOUNT_MOBILE ? call->store->now : 0,
     };
-    int taken;
-    apr_status_t rv;
+    int told;
+    apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
     fields.identifiers[kind] = target;
-    account_budget_add(call, &reveals, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
-    rv = account_budget_take(call, &reveals, answer, &taken);
-    if (rv != APR_SUCCESS || !taken) {
+    if (rv == APR_SUCCESS) {
+        rv = account_limit_reveal(call, claimant.is_proven, answer, &told);
+    }
+    if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    rv = account_codes_claimant(call, "target", &claimant);
-    if (rv == APR_SUCCESS && claimant.is_proven) {
+    if (claimant.is_proven) {
         answer->outcome = ACCOUNT_TAKEN_USER_NAME + kind;
+        return APR_SUCCESS;
     }
-    else if (rv == APR_SUCCESS) {
-        rv = redeem(call, &claimant, &fields, answer);
-    }
-    if (rv != APR_SUCCESS
-        || (answer->outcome != ACCOUNT_TAKEN_EMAIL && answer->outcome != ACCOUNT_TAKEN_MOBILE)) {
-        account_budget_return(call, &reveals);
-    }
-    return rv;
+    return redeem(call, &claimant, &fields, answer);
 }

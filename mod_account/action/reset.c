@@ -124,7 +124,7 @@ static apr_status_t prepare(const account_call_t *call, reset_t *reset)
         rv = account_session_make(call->store, account->id, &call->terms, &reset->session);
         reset->also.session = reset->session;
     }
-    if (!account_call_is(call, "purpose", "answer")) {
+    if (!account_call_is(call, "purpose", "answer") && !reset->claimant.is_proven) {
         const char *target = account_call_value(call, "target");
         account_kind_e kind = account_codes_kind(call, target);
 

@@ -88,6 +88,16 @@ static apr_status_t issue_code(const account_call_t *call, const account_claiman
     return rv == APR_SUCCESS ? account_code_issue(call->store, &code, messages) : rv;
 }
 
+/* The same work whether or not there is an account, so that the time does not tell. */
+static apr_status_t issue_nothing(const account_call_t *call, const account_claimant_t *claimant)
+{
+    account_code_t code = {
+        .purpose = "nobody", .target = claimant->canonical, .expires = call->store->now};
+    apr_status_t rv = account_random_hex(&code.secret, call->store->random, call->store->pool);
+
+    return rv == APR_SUCCESS ? account_code_issue(call->store, &code, NULL) : rv;
+}
+
 apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *answer)
 {
     const char *target = account_call_value(call, "target");
@@ -96,7 +106,7 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
     account_budget_t budget = {.count = 0};
     account_claimant_t claimant;
     account_answer_t ending = {.outcome = ACCOUNT_OK};
-    int goes, taken;
+    int goes, seems, taken;
     apr_status_t rv;
 
     if (account_call_is(call, "purpose", "change") && !call->session) {
@@ -111,7 +121,9 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
         return rv;
     }
     goes = decide(call, &claimant, &ending);
-    if (goes) {
+    /* where it is not told who exists, everything is as if it went */
+    seems = goes || (call->settings->hides && ending.outcome != ACCOUNT_ALREADY_LOGGED_IN);
+    if (seems) {
         account_budget_add(call, &pass.free, ACCOUNT_LIMIT_CAPTCHA_TARGET,
                            apr_pstrcat(call->store->pool, purpose, "/", claimant.canonical, NULL));
         add_send_limits(call, &budget, purpose, claimant.canonical);
@@ -129,23 +141,11 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
     if (rv != APR_SUCCESS || !taken) {
         return rv;
     }
-    if (goes) {
-        return issue_code(call, &claimant);
+    if (seems) {
+        return goes ? issue_code(call, &claimant) : issue_nothing(call, &claimant);
     }
-    if (!call->settings->hides || ending.outcome == ACCOUNT_ALREADY_LOGGED_IN) {
-        *answer = ending; /* else the same answer as if it had been sent */
-    }
+    *answer = ending;
     return APR_SUCCESS;
-}
-
-/* The same work whether or not there is an account, so that the time does not tell. */
-static apr_status_t issue_nothing(const account_call_t *call, const account_claimant_t *claimant)
-{
-    account_code_t code = {
-        .purpose = "nobody", .target = claimant->canonical, .expires = call->store->now};
-    apr_status_t rv = account_random_hex(&code.secret, call->store->random, call->store->pool);
-
-    return rv == APR_SUCCESS ? account_code_issue(call->store, &code, NULL) : rv;
 }
 
 static apr_status_t issue_link(const account_call_t *call, const account_claimant_t *claimant)

@@ -68,6 +68,19 @@ typedef struct account_holder_t {
 apr_status_t account_find_holder(const account_store_t *store, const char *canonical,
                                  const account_holder_t **holder);
 
+/* An e-mail address or mobile number that an account is found by: the one that it shows, and one
+ * that it showed before and had proven. */
+typedef struct account_address_t {
+    const char *canonical;
+    account_kind_e kind;
+    apr_int64_t verified;
+} account_address_t;
+
+/* *addresses: of account_address_t, the oldest first; a user name that has the form of one is one,
+ * of the kind of its form. */
+apr_status_t account_find_addresses(const account_store_t *store, const account_t *account,
+                                    apr_array_header_t **addresses);
+
 /*
  * Creates an account with its identifiers, all or nothing. fields: id, created and updated are
  * given here; ref (32 hexadecimal digits of account_random_hex) too, when it is NULL; identifiers

@@ -8,6 +8,11 @@
 
 #define SESSION_COLUMNS "s.created, s.seen, s.expires, s.idle, s.address, s.agent"
 
+#define CODE_INSERT                                                                                \
+    "INSERT INTO account_code (realm, purpose, target, digest, tries, expires, used, created) "    \
+    "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)"
+#define CODE_REPLACE "digest = %s, tries = %lld, expires = %lld, used = 0, created = %lld"
+
 /* One text for both dialects. */
 #define BOTH(sql)                                                                                  \
     {                                                                                              \
@@ -38,8 +43,8 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_SCHEMA_JOURNAL] = {"schema-journal", BOTH("PRAGMA journal_mode")},
 
     [ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER] = {"account-by-identifier",
-                                           BOTH("SELECT " ACCOUNT_COLUMNS
-                                                " FROM account_identifier i "
+                                           BOTH("SELECT " ACCOUNT_COLUMNS ", i.verified, i.kind "
+                                                "FROM account_identifier i "
                                                 "JOIN account a ON a.id = i.account "
                                                 "WHERE i.realm = %s AND i.value = %s")},
     [ACCOUNT_SQL_ACCOUNT_BY_ID] = {"account-by-id",
@@ -60,6 +65,29 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_ACCOUNT_SHOW_EMAIL] = {"account-show-email",
                                         BOTH("UPDATE account SET email = %s "
                                              "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_SHOW_MOBILE] = {"account-show-mobile",
+                                         BOTH("UPDATE account SET mobile = %s "
+                                              "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_PROVE_EMAIL] =
+        {"account-prove-email",
+         BOTH("UPDATE account SET email_verified = %lld, updated = %lld, "
+              "status = CASE WHEN status = 'pending' THEN 'active' ELSE status END "
+              "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_PROVE_MOBILE] =
+        {"account-prove-mobile",
+         BOTH("UPDATE account SET mobile_verified = %lld, updated = %lld, "
+              "status = CASE WHEN status = 'pending' THEN 'active' ELSE status END "
+              "WHERE realm = %s AND id = %lld")},
+    /* What is shown goes last: MySQL lets an assignment see those before it. */
+    [ACCOUNT_SQL_ACCOUNT_HIDE] =
+        {"account-hide",
+         BOTH("UPDATE account SET "
+              "email_verified = CASE WHEN email = %s THEN 0 ELSE email_verified END, "
+              "mobile_verified = CASE WHEN mobile = %s THEN 0 ELSE mobile_verified END, "
+              "user_name = CASE WHEN user_name = %s THEN NULL ELSE user_name END, "
+              "email = CASE WHEN email = %s THEN NULL ELSE email END, "
+              "mobile = CASE WHEN mobile = %s THEN NULL ELSE mobile END, updated = %lld "
+              "WHERE realm = %s AND id = %lld")},
     [ACCOUNT_SQL_ACCOUNT_SET_EMAIL] = {"account-set-email",
                                        BOTH("UPDATE account SET email = %s, email_verified = %lld "
                                             "WHERE realm = %s AND id = %lld")},
@@ -81,6 +109,14 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_ACCOUNT_RESET_PASSWORD] = {"account-reset-password",
                                             BOTH("UPDATE account SET password = %s, updated = %lld "
                                                  "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_CHANGE_ROLE] = {"account-change-role",
+                                         BOTH("UPDATE account SET role = %s, updated = %lld "
+                                              "WHERE realm = %s AND id = %lld AND role = %s")},
+    /* Any other status counts as disabled. */
+    [ACCOUNT_SQL_ACCOUNT_CHANGE_STATUS] =
+        {"account-change-status",
+         BOTH("UPDATE account SET status = %s, updated = %lld WHERE realm = %s AND id = %lld AND "
+              "CASE WHEN status IN ('active', 'pending') THEN status ELSE 'disabled' END = %s")},
     [ACCOUNT_SQL_IDENTIFIER_READ] = {"identifier-read",
                                      BOTH("SELECT account, verified FROM account_identifier "
                                           "WHERE realm = %s AND value = %s")},
@@ -92,6 +128,20 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                         BOTH("DELETE FROM account_identifier "
                                              "WHERE realm = %s AND value = %s AND account = %lld "
                                              "AND kind = %s AND verified = 0")},
+    [ACCOUNT_SQL_IDENTIFIER_GIVE_UP_OTHERS] =
+        {"identifier-give-up-others",
+         BOTH("DELETE FROM account_identifier "
+              "WHERE realm = %s AND account = %lld AND kind = %s AND value <> %s")},
+    [ACCOUNT_SQL_IDENTIFIER_SET_VERIFIED] =
+        {"identifier-set-verified", BOTH("UPDATE account_identifier SET verified = %lld "
+                                         "WHERE realm = %s AND value = %s AND account = %lld")},
+    [ACCOUNT_SQL_IDENTIFIER_DISPLACE] = {"identifier-displace",
+                                         BOTH(
+                                             "DELETE FROM account_identifier WHERE realm = %s "
+                                             "AND value = %s AND account = %lld AND verified = 0")},
+    [ACCOUNT_SQL_IDENTIFIERS] = {"identifiers",
+                                 BOTH("SELECT value, kind, verified FROM account_identifier "
+                                      "WHERE realm = %s AND account = %lld")},
 
     [ACCOUNT_SQL_SESSION_FIND] = {"session-find",
                                   BOTH("SELECT " ACCOUNT_COLUMNS ", " SESSION_COLUMNS
@@ -117,19 +167,11 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_CODE_READ] = {"code-read",
                                BOTH("SELECT digest, tries, expires, used FROM account_code "
                                     "WHERE realm = %s AND purpose = %s AND target = %s")},
-    /* tries first: MySQL lets an assignment see those before it. Wrong guesses at a code that could
-     * still be used count against the one in its place. */
-    [ACCOUNT_SQL_CODE_REPLACE] =
-        {"code-replace",
-         BOTH(
-             "UPDATE account_code SET tries = CASE WHEN expires > %lld AND used = 0 AND tries >= 0 "
-             "AND tries < %lld THEN tries ELSE %lld END, "
-             "digest = %s, expires = %lld, used = 0, created = %lld "
-             "WHERE realm = %s AND purpose = %s AND target = %s")},
-    [ACCOUNT_SQL_CODE_INSERT] =
-        {"code-insert", BOTH("INSERT INTO account_code (realm, purpose, target, digest, tries, "
-                             "expires, used, created) "
-                             "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)")},
+    /* In the place of an earlier one. */
+    [ACCOUNT_SQL_CODE_PUT] =
+        {"code-put",
+         {CODE_INSERT " ON DUPLICATE KEY UPDATE " CODE_REPLACE,
+          CODE_INSERT " ON CONFLICT (realm, purpose, target) DO UPDATE SET " CODE_REPLACE}},
     [ACCOUNT_SQL_CODE_TRY] = {"code-try", BOTH("UPDATE account_code SET tries = tries - 1 "
                                                "WHERE realm = %s AND purpose = %s AND target = %s "
                                                "AND tries > 0 AND used = 0 AND expires > %lld")},
