@@ -101,7 +101,7 @@ sub account_conf {
     my ($self) = @_;
     return '' if !$self->{account};
     my $conf = "LoadModule account_module $self->{module}\nAccountSecretFile $self->{dir}/account.key\n"
-        . $self->database_line;
+        . $self->database_line . "AccountTexts $ROOT/conf/texts\n";
     $conf .= "AccountPasswordHash $self->{hash}\n" if $self->{hash};
     my @contracts = glob "'$ROOT/conf/contracts/*.conf'";
     $conf .= qq(Include "$ROOT/conf/contracts/*.conf"\n) if $self->{contracts} && @contracts;
