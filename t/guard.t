@@ -72,7 +72,7 @@ sub each_file {
 
 rule(
     name  => 'no contract is known to C',
-    files => qr{$C|\A(?:conf/contracts|t/drafts)/.*\.conf\z},
+    files => qr{$C|\Aconf/contracts/.*\.conf\z},
     needs => [ $C, qr/\.conf\z/ ],
     check => sub {
         my ($files) = @_;

@@ -71,10 +71,11 @@ const account_t *account_row_read(const char *const *columns, apr_pool_t *pool)
     return account;
 }
 
-/* One account by one key of a text or a number. */
+/* One account by one key: an identifier, else a ref, else a number. */
 typedef struct finding_t {
     const account_store_t *store;
-    const char *canonical; /* or NULL: by id */
+    const char *canonical;
+    const char *ref;
     apr_int64_t id;
     const account_t *found;
 } finding_t;
@@ -90,6 +91,10 @@ static apr_status_t find(account_db_t *db, void *baton)
         rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER,
                             ACCOUNT_ARGS(TEXT(realm), TEXT(finding->canonical)), &columns);
     }
+    else if (finding->ref != NULL) {
+        rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_REF,
+                            ACCOUNT_ARGS(TEXT(realm), TEXT(finding->ref)), &columns);
+    }
     else {
         rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_ID,
                             ACCOUNT_ARGS(TEXT(realm), NUMBER(finding->id)), &columns);
@@ -101,7 +106,7 @@ static apr_status_t find(account_db_t *db, void *baton)
 apr_status_t account_find(const account_store_t *store, const char *canonical,
                           const account_t **account)
 {
-    finding_t finding = {store, canonical, 0, NULL};
+    finding_t finding = {.store = store, .canonical = canonical};
     /* what has no canonical form is nobody's */
     apr_status_t rv =
         canonical ? account_store_run(store, ACCOUNT_READ, find, &finding) : APR_SUCCESS;
@@ -113,7 +118,17 @@ apr_status_t account_find(const account_store_t *store, const char *canonical,
 apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
                                 const account_t **account)
 {
-    finding_t finding = {store, NULL, id, NULL};
+    finding_t finding = {.store = store, .id = id};
+    apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, &finding);
+
+    *account = rv == APR_SUCCESS ? finding.found : NULL;
+    return rv;
+}
+
+apr_status_t account_find_by_ref(const account_store_t *store, const char *ref,
+                                 const account_t **account)
+{
+    finding_t finding = {.store = store, .ref = ref};
     apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, &finding);
 
     *account = rv == APR_SUCCESS ? finding.found : NULL;
@@ -184,7 +199,8 @@ static apr_status_t insert(const account_store_t *store, account_db_t *db, const
             NULL);
     }
     if (rv == APR_SUCCESS) {
-        rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_REF, ACCOUNT_ARGS(TEXT(ref)), &columns);
+        rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_REF,
+                            ACCOUNT_ARGS(TEXT(store->realm), TEXT(ref)), &columns);
     }
     if (rv == APR_SUCCESS && columns == NULL) {
         rv = ACCOUNT_EDATABASE;

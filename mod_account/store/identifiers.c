@@ -263,6 +263,50 @@ apr_status_t account_find_holder(const account_store_t *store, const char *canon
     return rv;
 }
 
+typedef struct addresses_t {
+    const account_store_t *store;
+    apr_int64_t account_id;
+    apr_array_header_t *found;
+} addresses_t;
+
+static apr_status_t find_addresses(account_db_t *db, void *baton)
+{
+    addresses_t *addresses = baton;
+    apr_pool_t *pool = addresses->store->pool;
+    apr_array_header_t *rows = NULL;
+    apr_status_t rv =
+        account_db_rows(db, ACCOUNT_SQL_IDENTIFIERS,
+                        ACCOUNT_ARGS(TEXT(addresses->store->realm), NUMBER(addresses->account_id)),
+                        IDENTIFIERS_MOST, &rows);
+    int i;
+
+    addresses->found = apr_array_make(pool, 2, sizeof(account_address_t));
+    for (i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
+        const char *const *columns = APR_ARRAY_IDX(rows, i, const char *const *);
+        account_kind_e kind = account_kind_of(columns[1]);
+
+        if (is_address(columns[0], kind, pool)) {
+            APR_ARRAY_PUSH(addresses->found, account_address_t) =
+                (account_address_t){columns[0],
+                                    kind != ACCOUNT_USER_NAME               ? kind
+                                    : account_text_mobile(pool, columns[0]) ? ACCOUNT_MOBILE
+                                                                            : ACCOUNT_EMAIL,
+                                    apr_atoi64(columns[2])};
+        }
+    }
+    return rv;
+}
+
+apr_status_t account_find_addresses(const account_store_t *store, const account_t *account,
+                                    apr_array_header_t **addresses)
+{
+    addresses_t work = {store, account->id, NULL};
+    apr_status_t rv = account_store_run(store, ACCOUNT_READ, find_addresses, &work);
+
+    *addresses = work.found;
+    return rv;
+}
+
 typedef struct update_t {
     const account_store_t *store;
     const account_profile_t *profile;

@@ -160,6 +160,32 @@ static apr_status_t take_all(account_db_t *db, void *baton)
     return rv == APR_SUCCESS && work->shortage.quota >= 0 ? ACCOUNT_EROLLBACK : rv;
 }
 
+static apr_status_t look_at_all(account_db_t *db, void *baton)
+{
+    limits_work_t *work = baton;
+    count_t count = {.store = work->store, .db = db};
+    apr_status_t rv = APR_SUCCESS;
+    apr_int64_t wait;
+    int i, j, exists;
+
+    work->shortage = (account_shortage_t){-1, 0};
+    for (i = 0; i < work->quotas.count && work->shortage.quota < 0; i++) {
+        const account_quota_t *quota = &work->quotas.quotas[i];
+
+        for (j = 0; j < quota->window_count && rv == APR_SUCCESS; j++) {
+            rv = find_count(&count, quota, j);
+            if (rv == APR_SUCCESS) {
+                rv = look(&count, &exists, &wait);
+            }
+            if (rv == APR_SUCCESS && wait > 0) {
+                work->shortage.quota = i;
+                work->shortage.wait = wait > work->shortage.wait ? wait : work->shortage.wait;
+            }
+        }
+    }
+    return rv;
+}
+
 static apr_status_t return_all(account_db_t *db, void *baton)
 {
     const limits_work_t *work = baton;
@@ -189,6 +215,18 @@ apr_status_t account_limits_take(const account_store_t *store, account_quotas_t 
 
     *shortage = work.shortage;
     return rv == ACCOUNT_EROLLBACK ? APR_SUCCESS : rv;
+}
+
+apr_status_t account_limits_look(const account_store_t *store, account_quotas_t quotas,
+                                 account_shortage_t *shortage)
+{
+    limits_work_t work = {.store = store, .quotas = quotas, .shortage = {.quota = -1}};
+    apr_status_t rv = has_windows(quotas)
+                          ? account_store_run(store, ACCOUNT_READ, look_at_all, &work)
+                          : APR_SUCCESS;
+
+    *shortage = work.shortage;
+    return rv;
 }
 
 apr_status_t account_limits_return(const account_store_t *store, account_quotas_t quotas)

@@ -50,8 +50,9 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_ACCOUNT_BY_ID] = {"account-by-id",
                                    BOTH("SELECT " ACCOUNT_COLUMNS " FROM account a "
                                         "WHERE a.realm = %s AND a.id = %lld")},
-    [ACCOUNT_SQL_ACCOUNT_BY_REF] = {"account-by-ref", BOTH("SELECT " ACCOUNT_COLUMNS
-                                                           " FROM account a WHERE a.ref = %s")},
+    [ACCOUNT_SQL_ACCOUNT_BY_REF] = {"account-by-ref",
+                                    BOTH("SELECT " ACCOUNT_COLUMNS " FROM account a "
+                                         "WHERE a.realm = %s AND a.ref = %s")},
     [ACCOUNT_SQL_ACCOUNT_INSERT] =
         {"account-insert",
          BOTH("INSERT INTO account (ref, realm, user_name, email, mobile, email_verified, "
@@ -139,9 +140,9 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                          BOTH(
                                              "DELETE FROM account_identifier WHERE realm = %s "
                                              "AND value = %s AND account = %lld AND verified = 0")},
-    [ACCOUNT_SQL_IDENTIFIERS] = {"identifiers",
-                                 BOTH("SELECT value, kind, verified FROM account_identifier "
-                                      "WHERE realm = %s AND account = %lld")},
+    [ACCOUNT_SQL_IDENTIFIERS] =
+        {"identifiers", BOTH("SELECT value, kind, verified FROM account_identifier "
+                             "WHERE realm = %s AND account = %lld ORDER BY created, value")},
 
     [ACCOUNT_SQL_SESSION_FIND] = {"session-find",
                                   BOTH("SELECT " ACCOUNT_COLUMNS ", " SESSION_COLUMNS
