@@ -129,7 +129,8 @@ sub read_case {
         elsif (/\A\@config (.+)/)       { push @{ $case{config} }, $1 }
         elsif (/\A\@file (\S+) (.+)/)   { $case{files}{$1} = "$2\n" }
         elsif (/\A\@([a-z]+) +(.+)/ && $act{$1}) {
-            my ($act, @words) = ($1, $2 =~ $act{$1});
+            my ($act, $rest) = ($1, $2);
+            my @words = $rest =~ $act{$act};
             @words or $wrong->("not understood: $_");
             $step  or $wrong->("\@$act before the first \"== name\"");
             !$exchange || exists $exchange->{line} or $wrong->("\@$act between a request and its reply");
