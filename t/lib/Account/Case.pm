@@ -19,6 +19,7 @@
 #   {t}                          in a request or reply: what was kept, the secret of that name, or {host},
 #                                {origin} (http://{host}, the AccountPublicURL), {realm}, {ms_now}, and
 #                                {ms_last_year}, which is in the middle of the year before
+#   {t|base64}                   in a request: what was kept, in base64
 #   @let NAME TEXT               {NAME} is TEXT from here on
 #   @secret NAME VALUE           the same, and no log may hold it (nor any uuid or session that was kept;
 #                                {t=text} is for one that is sent where logs may hold it)
@@ -50,6 +51,7 @@ use Account::Process qw($ROOT slurp);
 use Account::Test ();
 use File::Basename 'dirname';
 use JSON::PP ();
+use MIME::Base64 'encode_base64';
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Time::Local 'timegm';
@@ -158,11 +160,21 @@ sub read_case {
 
 # --- one request and its reply ---
 
+# In an address or form, + / and = have a meaning of their own.
+sub base64 {
+    my ($value, $escape) = @_;
+    my $text = encode_base64($value, '');
+    $text =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ge if $escape;
+    return $text;
+}
+
 # What a case says of a request, as bytes for the wire.
 sub wire {
     my ($text, $known, $escape) = @_;
     $text =~ s/\{ms_now\}/int(1000 * time)/ge;
-    $text =~ s/\{([a-z_0-9]+)\}/$known->{$1} \/\/ die "{$1} was never kept\n"/ge;
+    $text =~ s/\{([a-z_0-9]+)(\|base64)?\}/
+        my $value = $known->{$1} \/\/ die "{$1} was never kept\n";
+        $2 ? base64($value, $escape) : $value/gex;
     $text =~ s/([^\x00-\x7F])/sprintf '%%%02X', ord $1/ge if $escape;
     $text =~ s/\\x([0-9A-Fa-f]{2})/chr hex $1/ge;
     $text =~ s/\{(\d+)\*(.)\}/$2 x $1/ge;
