@@ -158,6 +158,7 @@ static void test_words(apr_pool_t *pool)
         {0, "file:/tmp", "is a folder"},
         {0, "file:/nowhere/x", "there is no folder /nowhere"},
         {0, "file:lines ~ more", "no further words"},
+        {1, "file:lines ~ Shop <shop@example.com> ~ more", "no further words"},
         {0, "file:lines", NULL},
         {1, "file:///tmp/lines", NULL},
     };
@@ -225,7 +226,7 @@ static void test_names(apr_pool_t *pool)
 static void test_letter(apr_pool_t *pool)
 {
     account_sender_t sender;
-    account_letter_t letter = {
+    account_outgoing_t letter = {
         .sender = &sender,
         .to = "to@example.org",
         .subject = "Your code",
