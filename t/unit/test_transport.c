@@ -226,7 +226,7 @@ static void test_names(apr_pool_t *pool)
 static void test_letter(apr_pool_t *pool)
 {
     account_sender_t sender;
-    account_outgoing_t letter = {
+    account_letter_t letter = {
         .sender = &sender,
         .to = "to@example.org",
         .subject = "Your code",
