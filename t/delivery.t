@@ -27,6 +27,9 @@ my $contract = <<'END';
 </AccountContract>
 AccountMount /c c
 AccountLimit send-interval off
+AccountLimit send-target off
+AccountLimit send-address off
+AccountLimit send-network off
 END
 my $mail = qq[AccountMail file:\@DIR\@/mail.jsonl\n];
 my $template = '{"json": {"phone": "%{to}", "code": "%{code}"}, "success": {"status": [200]}}';
@@ -55,7 +58,8 @@ my $hanging = 'AccountSms http://127.0.0.1:' . $silent->sockport . "/send \@DIR\
 my $server = Account::Server->new(mounts => '', files => { 'sms.json' => $template }, conf => $contract . $mail . $hanging)->start;
 my $r = send_to($server, '13800138000');
 is($r->{status}, 200, 'a code is on its way to a gateway that hangs') or diag($r->{text});
-ok(wait_until(5, sub { $silent->blocking(0); $silent->accept }), 'it was asked');
+my $asking;    # stays open
+ok(wait_until(5, sub { $silent->blocking(0); $asking = $silent->accept }), 'it was asked');
 my $to = somebody();
 my $start = time;
 is(send_to($server, $to)->{status}, 200, 'another one by mail');
@@ -64,7 +68,7 @@ ok($message, 'which is there while the gateway hangs') or diag(slurp($server->di
 cmp_ok(time - $start, '<', 4, 'and soon');
 is(ref $message && "$message->{channel} $message->{template}", 'mail code-any', 'with its text');
 like(ref $message && $message->{text}, qr/\Q$message->{code}\E/, 'in which the code is');
-my @to = map { somebody() } 1 .. 60;
+my @to = map { somebody() } 1 .. 30;
 is(send_to($server, $_)->{status}, 200, 'and many') for @to;
 ok(arrives($server, 'mail.jsonl', $_, 10), 'all there') for @to;
 my %times;
@@ -73,7 +77,7 @@ is(join(' ', grep { $times{$_} != 1 } sort keys %times), '', 'each once');
 
 # --- the server stops meanwhile ---
 
-send_to($server, '13800138001');
+is(send_to($server, '13800138001')->{status}, 200, 'one more to the gateway that hangs');
 sleep 1;
 $start = time;
 $server->stop;
@@ -87,7 +91,7 @@ $server->write_conf;
 kill USR1 => $server->pid;
 ok(wait_until(10, sub { error_lines($server, 'AH0(?:0493|0173)|Graceful restart requested') }), 'a graceful restart');
 sleep 2;
-send_to($server, '13800138002');
+is(send_to($server, '13800138002')->{status}, 200, 'one to the gateway that hangs again');
 sleep 2;
 $server->{conf} =~ s/^AccountSms .*/AccountSms file:\@DIR\@\/sms.jsonl/m or die;
 $server->write_conf;
@@ -101,10 +105,11 @@ $server->stop;
 # --- a gateway is not there, and comes ---
 
 my $port = free_port();
+my $known = error_lines($server, 'AC00185');    # of the gateway that hung
 $server->{conf} =~ s/^AccountSms .*/AccountSms http:\/\/127.0.0.1:$port\/send \@DIR\@\/sms.json/m or die;
 $server->write_conf->start;
 is(send_to($server, '13800138003')->{status}, 200, 'a code to a gateway of which nothing is known');
-ok(wait_until(10, sub { error_lines($server, 'AC00185') }), 'is not to be had: the log says so');
+ok(wait_until(10, sub { error_lines($server, 'AC00185') > $known }), 'is not to be had: the log says so');
 ok(wait_until(10, sub { send_to($server, '13800138004')->{status} == 503 }), 'and the next one is told at once');
 $r = send_to($server, '13800138004');
 is($r->{text}, '{"error":"unavailable"}', 'in the contract\'s words');
@@ -112,7 +117,7 @@ ok($r->{headers}{'retry-after'}, 'with Retry-After');
 ok(error_lines($server, 'AC00220: c sms: unavailable, messages can\'t be delivered'), 'the log says why, as information');
 is(send_to($server, somebody())->{status}, 200, 'mail is not concerned');
 sleep 4;
-is(error_lines($server, 'AC00185'), 1, 'one line, however often it was tried');
+is(error_lines($server, 'AC00185') - $known, 1, 'one line, however often it was tried');
 
 my $gateway = fork // die;
 if (!$gateway) {
@@ -122,16 +127,16 @@ if (!$gateway) {
     while (my $client = $listen->accept) {
         my $request = '';
         1 while $request !~ /\r\n\r\n.*\}/s && sysread $client, $request, 4096, length $request;
-        spew($server->dir . '/gateway.log', $request =~ s/.*\r\n\r\n//sr . "\n");
+        spew($server->dir . '/gateway.log', slurp($server->dir . '/gateway.log') . $request =~ s/.*\r\n\r\n//sr . "\n");
         syswrite $client, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
         close $client;
     }
     POSIX::_exit(0);
 }
 ok(wait_until(60, sub { error_lines($server, 'AC00186') }), 'when it is there the log says so');
-my $asked = eval { JSON::PP::decode_json(slurp($server->dir . '/gateway.log')) } || {};
-is($asked->{phone}, '13800138003', 'and it has got the message');
-canary($asked->{code}) if $asked->{code};
+my %asked;
+ok(wait_until(30, sub { %asked = map { $_->{phone} => $_->{code} } lines($server, 'gateway.log'); $asked{13800138003} }), 'and it gets the message');
+canary($_) for values %asked;
 is(send_to($server, '13800138005')->{status}, 200, 'codes are sent again');
 kill TERM => $gateway;
 waitpid $gateway, 0;
