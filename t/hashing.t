@@ -14,7 +14,7 @@ my $password = canary('Sesame-hashing-1');
 my $unavailable = '{"status":1,"msg":"服务端异常"}';
 
 # Few workers: 16, so 4 may wait for two slots.
-my $server = Account::Server->new(hash => 'argon2id m=19456 t=2 p=1', loglevel => 'info',
+my $server = Account::Server->new(unlimited => 1, hash => 'argon2id m=19456 t=2 p=1', loglevel => 'info',
     conf => "StartServers 2\nServerLimit 2\nThreadsPerChild 24\nMinSpareThreads 1\nMaxSpareThreads 48\nMaxRequestWorkers 48\n"
         . "AccountHashSlots 2\n")->start;
 

@@ -15,7 +15,7 @@ my $mpm = $ENV{ACCOUNT_MPM} || 'event';
 my $mariadb = ($ENV{ACCOUNT_DB} || '') eq 'mysql' ? Account::MariaDB->new(options => ['--max-connections=400'])->start : undef;
 
 # Room for all of them, workers and hashing alike: nobody is turned away before it comes to the database.
-my $server = Account::Server->new(
+my $server = Account::Server->new(unlimited => 1,
     mariadb => $mariadb,
     loglevel => 'info',
     conf => ($mpm eq 'event'

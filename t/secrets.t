@@ -5,7 +5,7 @@ use Account::Race 'background';
 use Account::Test;
 use Time::HiRes qw(time sleep);
 
-my $server = Account::Server->new(modules => ['reqtimeout'],
+my $server = Account::Server->new(unlimited => 1, modules => ['reqtimeout'],
     mounts => "AccountMount /user mmall\nAccountMount /other mmall\n",
     conf => "LimitRequestLine 2000\nRequestReadTimeout header=3 body=3\n"
         . qq(LogFormat "%r|%q|%U|%f|%{Referer}i|%{Cookie}i|%l|%m|%H|%V" wide\nCustomLog "\@DIR\@/logs/wide_log" wide\n)

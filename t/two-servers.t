@@ -13,8 +13,8 @@ my $password = canary('two-servers-secret-1');
 my $mariadb = Account::MariaDB->new->start;
 my $roomy = "ServerLimit 2\nStartServers 2\nThreadsPerChild 64\nMaxRequestWorkers 128\nAccountHashSlots 128\n";
 my %like = (db => 'mysql', mpm => 'event', mariadb => $mariadb, loglevel => 'info', conf => $roomy);
-my $one = Account::Server->new(%like);
-my $two = Account::Server->new(%like, dbname => $one->{dbname});
+my $one = Account::Server->new(unlimited => 1, %like);
+my $two = Account::Server->new(unlimited => 1, %like, dbname => $one->{dbname});
 spew($two->dir . '/account.key', slurp($one->dir . '/account.key'), 0600);
 $_->start for $one, $two;
 
@@ -95,7 +95,7 @@ my @spent = map { $_->{json}{status} } map { $_->post('/user/forget_reset_passwo
 is_deeply \@spent, [ 0, 1 ], 'a token of the first is spent at the second, and then worth nothing at the first';
 
 # --- another server with other keys is not let in ---
-my $stranger = Account::Server->new(%like, dbname => $one->{dbname}, allow => qr/AC00\d+/)->start;
+my $stranger = Account::Server->new(unlimited => 1, %like, dbname => $one->{dbname}, allow => qr/AC00\d+/)->start;
 is $stranger->post('/user/login.do', form => { username => 'twin', password => $password })->{status}, 503,
     'a server with other keys answers 503';
 like $stranger->error_log, qr/key/, 'and its log says why';

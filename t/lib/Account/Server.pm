@@ -50,6 +50,7 @@ sub load_module {
 #   files    {'htdocs/x/.htaccess' => text, ...} below the server's directory
 #   modules  [more httpd modules: 'proxy', 'proxy_http', ...]
 #   account  0: a plain httpd without mod_account; contracts: 0: without conf/contracts
+#   unlimited 1: passwords and answers may be guessed, for tests that want to know what happens then
 #   hash     argument of AccountPasswordHash; loglevel: instead of debug
 #   allow    qr/../ of error log lines that the checks at the end accept
 # In all texts @PORT@, @DIR@ (the server's directory), @HTDOCS@ and @ROOT@ (source tree) are replaced.
@@ -103,6 +104,8 @@ sub account_conf {
     my $conf = "LoadModule account_module $self->{module}\nAccountSecretFile $self->{dir}/account.key\n"
         . $self->database_line . "AccountTexts $ROOT/conf/texts\n";
     $conf .= "AccountPasswordHash $self->{hash}\n" if $self->{hash};
+    $conf .= join '', map { "AccountLimit $_ off\n" } $self->{unlimited}
+        ? qw(password-account password-device password-address answer-account reveal-address captcha-failures) : ();
     my @contracts = glob "'$ROOT/conf/contracts/*.conf'";
     $conf .= qq(Include "$ROOT/conf/contracts/*.conf"\n) if $self->{contracts} && @contracts;
     return $conf . $self->{mounts} . "\n";
