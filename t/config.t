@@ -59,7 +59,7 @@ my $page    = <<'END';
     </AccountRoute>
 </AccountContract>
 END
-my $mail = qq[AccountMail file:\@DIR\@/mail.jsonl "Shop <shop\@shop.example>"\n];
+my $mail = qq[AccountMail file:\@DIR\@/mail.jsonl\n];
 my $sms  = "AccountSms file:\@DIR\@/sms.jsonl\n";
 
 # A server without any of the module's directives but these.
@@ -330,7 +330,7 @@ END
     </AccountRoute>
 END
     [ 'a message without its texts', "AccountLanguage tlh\n>>$mail", qr{this needs texts .*/tlh} ],
-    [ 'two ways for one realm', "$mail<VirtualHost *:1>\n>>AccountMail file:\@DIR\@/other.jsonl shop\@shop.example\n</VirtualHost>\n",
+    [ 'two ways for one realm', "$mail<VirtualHost *:1>\n>>AccountMail file:\@DIR\@/other.jsonl\n</VirtualHost>\n",
         qr/the realm default has another AccountMail on line 1 of \S*bad\.conf: one realm, one way \(AccountRealm/ ],
     [ 'a device cookie that is a session', "AccountDeviceCookie account_session\n" . contract('') . ">>AccountMount /later c\n",
         qr/AccountDeviceCookie account_session is the session's cookie of a contract/ ],
@@ -399,7 +399,7 @@ for (@rows) {
 # What is right, so that the rows above are about what they say.
 my @good = (
     [ 'gateways of all kinds', qq[AccountMail smtp://localhost:25 "Shop <shop\@shop.example>"\nAccountSms "|/bin/true x"\n]
-        . "<VirtualHost *:1>\nAccountRealm other\nAccountMail file:mail.jsonl shop\@shop.example\nAccountSms off\n</VirtualHost>\n" ],
+        . "<VirtualHost *:1>\nAccountRealm other\nAccountMail file:mail.jsonl\nAccountSms off\n</VirtualHost>\n" ],
     [ 'one way for two servers', "$mail<VirtualHost *:1>\n$mail</VirtualHost>\n<VirtualHost *:2>\nAccountMail off\n</VirtualHost>\n" ],
     [ 'a code to mobile numbers', sender('is=mobile') . "${sms}AccountMount /later c\n" ],
     [ 'a code to mail addresses', sender('is=email') . "${mail}AccountMount /later c\n" ],

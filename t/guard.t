@@ -515,7 +515,7 @@ for my $line (@optional) {
 ($status, $said) = configtest(($sample // '') =~ s/^AccountMount \/user/AccountMont \/user/mr, account => 0);
 isnt($status, 0, 'conf/account.conf with a mistake does not pass');
 
-my $sending = join "\n", 'AccountMail file:@DIR@/mail.jsonl shop@shop.example', 'AccountSms file:@DIR@/sms.jsonl',
+my $sending = join "\n", 'AccountMail file:@DIR@/mail.jsonl', 'AccountSms file:@DIR@/sms.jsonl',
     map({ "AccountLink $_ https://shop.example/$_" } qw(activate reset)), '';    # as much as a contract can need
 my @contracts = grep { m{\Aconf/contracts/.*\.conf\z} } sort keys %tree;
 ok(@contracts > 0, 'there are contracts');

@@ -34,7 +34,7 @@ static const char *content_of(const account_outgoing_t *letter, const account_wr
 }
 
 apr_status_t account_outgoing_add(const account_call_t *call, account_outgoing_t *letter,
-                                apr_array_header_t *messages)
+                                  apr_array_header_t *messages)
 {
     apr_pool_t *pool = call->store->pool;
     account_message_t *message = apr_pcalloc(pool, sizeof(*message));
@@ -71,7 +71,7 @@ account_channel_e account_outgoing_channel(const account_call_t *call, const cha
 }
 
 const char *account_outgoing_shown(const account_call_t *call, const account_t *account,
-                                 account_kind_e kind, const char *canonical)
+                                   account_kind_e kind, const char *canonical)
 {
     const char *display = account->identifiers[kind];
     const char *compared = display ? account_text_identifier(call->store->pool, display) : NULL;
@@ -80,8 +80,8 @@ const char *account_outgoing_shown(const account_call_t *call, const account_t *
 }
 
 apr_status_t account_outgoing_notify(const account_call_t *call, const account_t *account,
-                                   const char *name, const char *address,
-                                   apr_array_header_t *messages)
+                                     const char *name, const char *address,
+                                     apr_array_header_t *messages)
 {
     apr_array_header_t *addresses;
     int i, any_verified = 0;

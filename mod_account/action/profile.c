@@ -55,7 +55,7 @@ static apr_status_t write_mails(const account_call_t *call, const char *email,
     }
     if (rv == APR_SUCCESS) {
         rv = account_outgoing_notify(call, call->account, "notice-address", email,
-                                   confirmation->messages);
+                                     confirmation->messages);
     }
     account_budget_add(call, &confirmation->budget, ACCOUNT_LIMIT_SEND_TARGET, canonical);
     account_budget_add(call, &confirmation->budget, ACCOUNT_LIMIT_SEND_ADDRESS,

@@ -26,7 +26,7 @@ APLOG_USE_MODULE(account);
 /* For everything that a piece of work asks of the database. */
 #define PATIENCE apr_time_from_msec(2500)
 /* How long a child that ends waits for its threads, which have been told to end. */
-#define FAREWELL apr_time_from_sec(4)
+#define FAREWELL apr_time_from_sec(6)
 
 /* Shared by the threads of a child; made before the fork. */
 typedef struct account_background_t {
