@@ -23,6 +23,7 @@ my %realm = (
     asked => [ (grep { !/captcha-target/ } @OFF), 'AccountLimit captcha-target 1/1d' ],
 );
 my $server = Account::Server->new(
+    limits => 1,
     mariadb => $mariadb, loglevel => 'info', mounts => '',
     conf => ($mpm eq 'event'
         ? "ServerLimit 4\nStartServers 4\nThreadsPerChild 64\nMinSpareThreads 64\nMaxSpareThreads 256\n"

@@ -26,6 +26,7 @@ my %realm = (
 
 my $mariadb = ($ENV{ACCOUNT_DB} || '') eq 'mysql' ? Account::MariaDB->new->start : undef;
 my $server = Account::Server->new(
+    limits => 1,
     mariadb => $mariadb, loglevel => 'info', mounts => '',
     conf    => "AccountSms file:\@DIR\@/messages.jsonl\n",
     vhost   => [ map { join "\n", "ServerName $_.test", "AccountPublicURL http://$_.test", "AccountRealm $_",

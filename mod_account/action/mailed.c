@@ -5,7 +5,7 @@
 
 #include "action/actions.h"
 #include "action/hashing.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 #include "base/text.h"
 
 #define REF_LENGTH 32
@@ -78,14 +78,14 @@ apr_status_t account_link_find(const account_call_t *call, const char *purpose,
     return rv;
 }
 
-/* That the token's address is the account's. NULL: it has been proven before. */
+/* That the token's address, and no other, is the account's. NULL: it has been proven before. */
 static const account_ownership_t *owned(const account_call_t *call, const account_link_t *link,
                                         account_ownership_t *own)
 {
     *own = (account_ownership_t){
         link->account, link->kind,
-        account_letter_shown(call, link->account, link->kind, link->code.bound)};
-    return link->is_proven ? NULL : own;
+        account_outgoing_shown(call, link->account, link->kind, link->code.bound)};
+    return link->is_proven && link->account->status != ACCOUNT_PENDING ? NULL : own;
 }
 
 apr_status_t account_do_open_link(const account_call_t *call, account_answer_t *answer)
@@ -98,12 +98,12 @@ apr_status_t account_do_activate(const account_call_t *call, account_answer_t *a
 {
     account_link_t link;
     account_ownership_t own;
-    account_redemption_t redemption = {.own = &own};
+    account_redemption_t redemption = {.own = NULL};
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv = account_link_find(call, ACCOUNT_LINK_ACTIVATE, &link);
 
     if (rv == APR_SUCCESS && link.account) {
-        own = (account_ownership_t){link.account, link.kind, link.account->identifiers[link.kind]};
+        redemption.own = owned(call, &link, &own);
         rv = account_code_redeem(call->store, &link.code, &redemption, &state);
     }
     if (rv == ACCOUNT_ECONFLICT) {
@@ -132,7 +132,7 @@ static apr_status_t reset(const account_call_t *call, const account_link_t *link
         account_hashing_make(call, account_call_value(call, "password"), &change.password);
 
     if (rv == APR_SUCCESS) {
-        rv = account_letter_notify(call, link->account, "notice-password", NULL, messages);
+        rv = account_outgoing_notify(call, link->account, "notice-password", NULL, messages);
     }
     if (rv == APR_SUCCESS) {
         rv = account_code_redeem(call->store, &link->code, &redemption, state);

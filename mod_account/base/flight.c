@@ -189,6 +189,17 @@ static size_t take(char *bytes, size_t size, size_t count, void *data)
     return size * count;
 }
 
+static const struct {
+    const char *name;
+    account_phase_e phase;
+} commands[] = {
+    {"EHLO", ACCOUNT_PHASE_HELLO}, {"HELO", ACCOUNT_PHASE_HELLO}, {"STARTTLS", ACCOUNT_PHASE_HELLO},
+    {"AUTH", ACCOUNT_PHASE_HELLO}, {"MAIL", ACCOUNT_PHASE_MAIL},  {"RCPT", ACCOUNT_PHASE_RCPT},
+    {"DATA", ACCOUNT_PHASE_DATA},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
 /* A command that is sent. */
 static void note_command(account_lane_t *lane, const char *bytes, size_t length)
 {
@@ -199,22 +210,18 @@ static void note_command(account_lane_t *lane, const char *bytes, size_t length)
         curl_easy_setopt(lane->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, 1L);
         return;
     }
-    for (i = 0; i < length && i < sizeof(lane->command) - 1 && isalpha((unsigned char)bytes[i]);
-         i++) {
-        lane->command[i] = bytes[i];
+    /* Answers in a dialogue of AUTH look like no command, and are secrets. */
+    for (i = 0; i < COMMANDS; i++) {
+        size_t known = strlen(commands[i].name);
+
+        if (length > known && strncasecmp(bytes, commands[i].name, known) == 0
+            && isspace((unsigned char)bytes[known])) {
+            lane->command = commands[i].name;
+            lane->phase = commands[i].phase;
+        }
     }
-    lane->command[i] = '\0';
     lane->code = 0;
     lane->detail[0] = '\0';
-    if (strcasecmp(lane->command, "MAIL") == 0) {
-        lane->phase = ACCOUNT_PHASE_MAIL;
-    }
-    else if (strcasecmp(lane->command, "RCPT") == 0) {
-        lane->phase = ACCOUNT_PHASE_RCPT;
-    }
-    else if (strcasecmp(lane->command, "DATA") == 0) {
-        lane->phase = ACCOUNT_PHASE_DATA;
-    }
 }
 
 /* A line of an answer: three digits, perhaps "5.1.1" behind them. */
@@ -252,6 +259,19 @@ static int listen_in(CURL *easy, curl_infotype type, char *bytes, size_t length,
         note_answer(data, bytes, length);
     }
     return 0;
+}
+
+/* libcurl asks this even while it waits for one server with everything else standing still. */
+static int give_up(void *data, curl_off_t down, curl_off_t downloaded, curl_off_t up,
+                   curl_off_t uploaded)
+{
+    account_lane_t *lane = data;
+
+    (void)down;
+    (void)downloaded;
+    (void)up;
+    (void)uploaded;
+    return lane->dispatch->stopping(lane->dispatch->baton);
 }
 
 /* ------------------------------------------------------------- the flight */
@@ -307,6 +327,9 @@ static void set_common(flight_t *flight, account_lane_t *lane)
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, lane);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, lane);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, give_up);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, lane);
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, listen_in);
     curl_easy_setopt(easy, CURLOPT_DEBUGDATA, lane);
@@ -346,7 +369,8 @@ static void start(flight_t *flight, account_lane_t *lane, account_parcel_t *parc
     lane->reply = apr_palloc(lane->pool, ACCOUNT_FLIGHT_REPLY_BYTES + 1);
     lane->reply[0] = '\0';
     lane->reply_length = 0;
-    lane->error[0] = lane->command[0] = lane->detail[0] = '\0';
+    lane->error[0] = lane->detail[0] = '\0';
+    lane->command = "";
     lane->phase = ACCOUNT_PHASE_HELLO;
     lane->code = 0;
     set_common(flight, lane);
@@ -375,7 +399,9 @@ static void collect(flight_t *flight)
 
         if (message->msg == CURLMSG_DONE) {
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&lane);
-            flight->flyer->judge(flight->flyer->self, lane, result);
+            if (result != CURLE_ABORTED_BY_CALLBACK) {
+                flight->flyer->judge(flight->flyer->self, lane, result);
+            }
             release(flight, lane);
         }
     }
@@ -422,7 +448,7 @@ void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispa
         return;
     }
     while (!(is_stopping = dispatch->stopping(dispatch->baton))) {
-        for (i = 0; i < ACCOUNT_COURIER_LANES; i++) {
+        for (i = 0; i < flyer->lanes; i++) {
             while (!flight->lanes[i].parcel && flight->next < dispatch->count) {
                 start(flight, &flight->lanes[i], &dispatch->parcels[flight->next++]);
             }

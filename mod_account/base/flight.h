@@ -32,13 +32,14 @@ typedef struct account_lane_t {
     char error[CURL_ERROR_SIZE];
     /* Of SMTP: the last command, what the server said to it (0: nothing yet). */
     account_phase_e phase;
-    char command[12];
+    const char *command;
     int code;
     char detail[12]; /* the enhanced status code (RFC 3463): "5.1.1", or "" */
 } account_lane_t;
 
 typedef struct account_flyer_t {
     const void *self;
+    int lanes; /* parcels on their way at once, at most ACCOUNT_COURIER_LANES */
     /* Sets lane->easy up for lane->parcel. 0: it can't be sent, its end is set. */
     int (*prepare)(const void *self, account_lane_t *lane);
     /* Sets the parcel's end. */
@@ -50,6 +51,11 @@ const char *account_flight_begin(apr_pool_t *pool);
 
 /* As account_transport_send. */
 void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispatch);
+
+/* The same with a thread for each lane, for a protocol whose answers libcurl waits for with
+ * everything else standing still. The flyer is called from these threads, dispatch->stopping is
+ * not. */
+void account_flight_send_apart(const account_flyer_t *flyer, account_dispatch_t *dispatch);
 
 /* Why there was no answer, for parcel->reason. */
 const char *account_flight_failure(account_lane_t *lane, CURLcode result);

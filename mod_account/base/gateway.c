@@ -101,7 +101,7 @@ static void judge(const void *self, account_lane_t *lane, CURLcode result)
 
 static void send_by_gateway(const void *self, account_dispatch_t *dispatch)
 {
-    account_flyer_t flyer = {self, prepare, judge};
+    account_flyer_t flyer = {self, ACCOUNT_COURIER_LANES, prepare, judge};
 
     account_flight_send(&flyer, dispatch);
 }

@@ -97,9 +97,10 @@ static void judge(const void *self, account_lane_t *lane, CURLcode result)
 
 static void send_by_smtp(const void *self, account_dispatch_t *dispatch)
 {
-    account_flyer_t flyer = {self, prepare, judge};
+    account_flyer_t flyer = {self, ACCOUNT_COURIER_LANES, prepare, judge};
 
-    account_flight_send(&flyer, dispatch);
+    /* libcurl waits for what a server says to a letter in one piece (smtp_done). */
+    account_flight_send_apart(&flyer, dispatch);
 }
 
 /* tls=, whose default depends: a password is not to go out in clear because somebody in between
