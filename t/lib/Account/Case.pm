@@ -52,7 +52,6 @@ use Account::Test ();
 use File::Basename 'dirname';
 use JSON::PP ();
 use MIME::Base64 'encode_base64';
-use Test::More;
 use Time::HiRes qw(sleep time);
 use Time::Local 'timegm';
 
@@ -437,35 +436,42 @@ sub run_act {
 
 # --- a whole case ---
 
-sub report {
-    my ($case, $step, $line, $what, @problems) = @_;
-    ok(!@problems, "$case->{name}: $step->{name}")
-        or diag("  line $line: $what" . join '', map { chomp; "\n  $_" } @problems);
+# Whom the case waits for messages to.
+sub recipients {
+    my ($case) = @_;
+    my %last = map { $_->{act} =~ /\A(?:code|link|message|quiet)\z/ ? ($_->{words}[-1] => 1) : () }
+        grep { $_->{act} } map { @{ $_->{exchanges} } } @{ $case->{steps} };
+    return sort keys %last;
 }
 
-# One assertion for each request and each "@" line that does something.
+# [name, problems] for each request and each "@" line that does something, in their order.
 sub run_case {
     my ($server, $case) = @_;
-    my %jars;
+    my (%jars, @results);
     my %mail = (seen => {});
-    $mail{seen}{ $_->{to} }++ for messages($server);
     my ($language) = map { /\AAccountLanguage (\w+)/ ? $1 : () } reverse @{ $case->{config} };
     my %known = (host => $case->{host}, origin => "http://$case->{host}", realm => $case->{realm},
         language => $language // 'en', ms_last_year => 1000 * timegm(0, 0, 0, 1, 6, (gmtime)[5] + 1899),
         map { $_ => Account::Test::canary($case->{secrets}{$_}) } keys %{ $case->{secrets} });
     for my $step (@{ $case->{steps} }) {
+        my $result = sub {
+            my ($line, $what, @problems) = @_;
+            push @results, [ "$case->{name}: $step->{name}",
+                @problems ? "  line $line: $what" . join '', map { chomp; "\n  $_" } @problems : '' ];
+        };
         for my $exchange (@{ $step->{exchanges} }) {
             if ($exchange->{act}) {
-                report($case, $step, $exchange->{line}, $exchange->{text}, run_act($server, $exchange, \%known, \%mail));
+                $result->($exchange->{line}, $exchange->{text}, run_act($server, $exchange, \%known, \%mail));
                 next;
             }
             delete $mail{held};
             for my $request (@{ $exchange->{requests} }) {
-                report($case, $step, $request->{line}, "$request->{method} " . substr($request->{path}, 0, 200),
+                $result->($request->{line}, "$request->{method} " . substr($request->{path}, 0, 200),
                     run_request($server, $request, $exchange, \%known, \%jars));
             }
         }
     }
+    return @results;
 }
 
 1;
