@@ -48,19 +48,24 @@ sub ends_with {
     is_deeply([ processes() ], [], "$text: and all that it started");
 }
 
-# JSON with what is different each time made the same.
+# What a line prints, with what is different each time made the same. All that is no JSON is text.
 sub shape {
     my ($text) = @_;
-    my $json = eval { JSON::PP->new->utf8->decode($text) } or return "no JSON: $text";
-    my $data = $json->{data};
-    if (ref $data) {
-        s/\A[12]\d{12}\z/ms/ for grep { defined } @$data{qw(createTime updateTime)};
-        $data->{id} =~ s/\A[1-9]\d*\z/id/;
-    }
-    elsif (defined $data) {
-        $json->{data} =~ s/\A[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/uuid/;
-    }
-    return $json;
+    my $json = eval { JSON::PP->new->utf8->allow_nonref->decode($text) };
+    return defined $json ? same($json) : same(decode('UTF-8', $text) =~ s/\s+\z//r);
+}
+
+sub same {
+    my ($value, $name) = @_;
+    return { map { $_ => same($value->{$_}, $_) } keys %$value } if ref $value eq 'HASH';
+    return [ map { same($_) } @$value ] if ref $value eq 'ARRAY';
+    return $value if !defined $value || ref $value;
+    return $value =~ s/\A[1-9]\d*\z/id/r if ($name // '') =~ /\A(?:id|user_id|entity_id|gid)\z/ && $value =~ /\A\d+\z/;
+    return 'ms' if $value =~ /\A[12]\d{12}\z/;
+    return 'code' if $value =~ /\A\d{6}\z/;
+    return 'date' if $value =~ /\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+08:00\z/;
+    my $uuid = qr/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
+    return $value =~ s/\b(?:[0-9a-f]{32}[a-z2-7]{26}|$uuid|[0-9a-f]{32}|[a-z2-7]{26})\b/token/gr;
 }
 
 sub in_shell {
@@ -83,34 +88,61 @@ sub in_shell {
 ok(defined start(), 'it builds and starts');
 like(output(), qr{^Open +http://127\.0\.0\.1:$port/$}m, 'says where');
 my @lines = output() =~ /^\S.*/mg;
-cmp_ok(scalar(@lines), '<=', 7, 'in few lines');
+cmp_ok(scalar(@lines), '<=', 8, 'in few lines');
 is((stat "$run/account.key")[2] & 077, 0, 'the key is nobody else\'s');
 
-my $page = request(GET => '/');
-is($page->{headers}{'content-type'}[0], 'text/html; charset=utf-8', 'the page');
-unlike($page->{body}, qr/127\.0\.0\.1:(?!$port\b)/, 'the page: names this port only');
-for my $link ($page->{body} =~ /(?:href|src)="([^#"][^":]*)"/g) {
-    next if $link eq 'README.md' && !-e "$ROOT/README.md";
-    is(request(GET => "/$link")->{status}, 200, "the page: $link");
-}
-
+my $start = request(GET => '/');
+is($start->{headers}{'content-type'}[0], 'text/html; charset=utf-8', 'the start page');
+my @pages = ('index.html', grep { $_ ne 'index.html' } map { m{([^/]+)\z} } sort glob "$ROOT/conf/demo/htdocs/*.html");
 my @examples;
-while ($page->{body} =~ m{<pre><code>(.*?)</code></pre>\s*<samp>(.*?)</samp>}gs) {
-    my %example = (line => $1, reply => $2);
-    s/&quot;/"/g, s/&lt;/</g, s/&gt;/>/g, s/&amp;/&/g for values %example;
-    push @examples, \%example;
+for my $name (@pages) {
+    my $page = request(GET => "/$name")->{body};
+    unlike($page, qr/127\.0\.0\.1:(?!$port\b)/, "$name: names this port only");
+    for my $link ($page =~ /(?:href|src)="([^"#:]+)(?:#[^"]*)?"/g) {
+        next if $link eq 'README.md' && !-e "$ROOT/README.md";
+        is(request(GET => $link =~ s{\A(?:\./)?}{/}r)->{status}, 200, "$name: $link");
+    }
+    ok($name eq 'index.html' || $start->{body} =~ /href="\Q$name\E"/, "$name: the start page leads there");
+    while ($page =~ m{<pre><code>(.*?)</code></pre>\s*<samp>(.*?)</samp>}gs) {
+        my %example = (page => $name, line => $1, reply => $2);
+        s/&quot;/"/g, s/&lt;/</g, s/&gt;/>/g, s/&amp;/&/g for @example{qw(line reply)};
+        push @examples, \%example;
+    }
 }
+my %used;    # lines by what they ask for: each route wants one of its own
 for my $mount (slurp("$ROOT/conf/demo/httpd.conf") =~ /^AccountMount +(\S+ +\S+)$/mg) {
     my ($prefix, $contract) = split ' ', $mount;
     my @paths = slurp("$ROOT/conf/contracts/$contract.conf") =~ /^ *<AccountRoute \S+ \S+ (\S+?)>/mg;
-    my @missing = grep { my $path = "$prefix$_"; !grep { $_->{line} =~ m{\Q:$port$path\E['?]} } @examples } @paths;
+    my @missing;
+    for my $path (@paths) {
+        my $like = quotemeta(($prefix eq '/' ? '' : $prefix) . $path) =~ s/\\\{\w+\\\}/[^'"?\/]+/gr;
+        my @lines = grep { $_->{line} =~ m{:$port$like['"?]} } @examples;
+        push @missing, $path if @lines <= ($used{$like}++ // 0);
+    }
     ok(@paths > 0, "$contract has routes");
-    is_deeply(\@missing, [], "$contract: each has its line on the page");
+    is_deeply(\@missing, [], "$contract: each has its line on a page");
+}
+
+# A message comes a moment after what it tells: the file is read until it has another one than the last time.
+my %last;
+sub newest {
+    my ($line) = @_;
+    my $text;
+    wait_until(10, sub { ($text = in_shell($line)) =~ /\S/ && $text ne ($last{$line} // '') });
+    return $last{$line} = $text;
 }
 for (@examples) {
-    my ($what) = $_->{line} =~ m{//[^/]+/([^'?]+)};
-    is_deeply(shape(in_shell($_->{line})), shape($_->{reply}), "as on the page: $what");
+    my $reads = $_->{line} =~ /messages\.jsonl/;
+    my ($what) = $_->{line} =~ m{//[^/]+(/[^'"?]*)};
+    my $got = $reads ? newest($_->{line}) : in_shell($_->{line});
+    is_deeply(shape($got), shape($_->{reply}), "as on $_->{page}: $what");
 }
+my @messages = map { JSON::PP->new->utf8->decode($_) } split /\n/,
+    request(GET => '/messages.jsonl')->{body};
+cmp_ok(scalar(@messages), '>=', 11, 'the file of messages');
+my @strange = grep { $_->{text} !~ /demo/ || $_->{channel} !~ /\A(?:sms|mail)\z/ } @messages;
+is_deeply(\@strange, [], 'each says whose it is');
+is((stat "$run/messages.jsonl")[2] & 077, 0, 'it is nobody else\'s');
 
 # The same from a browser, under both names.
 for my $host ("127.0.0.1:$port", "localhost:$port") {
@@ -129,7 +161,9 @@ ends_with('TERM', 'SQLite');
 
 my $logs = decode('UTF-8', join '', map { slurp("$run/$_.log") } qw(access error demo));
 like($logs, qr{"POST /user/login\.do HTTP/1\.1" 200}, 'it logs');
-unlike($logs, qr/open-(?:sesame|barley)|深圳/, 'but no secret');
+unlike($logs, qr/open-(?:sesame|barley)|kalengo201|深圳/, 'but no secret');
+my @secrets = map { $_->{code} // $_->{link} =~ s/.*token=//r } grep { $_->{code} || $_->{link} } @messages;
+is_deeply([ grep { index($logs, $_) >= 0 } @secrets ], [], 'neither a code nor a token');
 unlike($logs, qr/\[\w+:(?:warn|error|crit|alert|emerg)\]/, 'and no complaint');
 
 # Again: nothing to build, and the accounts are there.

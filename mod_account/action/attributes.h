@@ -17,6 +17,10 @@
 const char *account_attribute_get(const account_store_t *store, const account_t *account,
                                   const char *name);
 
+/* What an account is called: its nickname, else given and family name, else its name, else its user
+ * name, e-mail address or mobile number. */
+const char *account_display_name(const account_store_t *store, const account_t *account);
+
 /*
  * *attributes: those of account with the fields (of account_profile_field_t) set, or cleared where
  * the value is empty. account: its ref and attributes are read. APR_ENOSPC: they would be longer

@@ -5,16 +5,31 @@
 #include "action/registry.h"
 #include "base/text.h"
 
-const char *account_call_value(const account_call_t *call, const char *input)
+/* Its number among the action's inputs, -1: it has none of that name. */
+static int position_of(const account_call_t *call, const char *input)
 {
     int i;
 
     for (i = 0; call->action->inputs[i].name; i++) {
         if (strcmp(call->action->inputs[i].name, input) == 0) {
-            return call->values[i];
+            return i;
         }
     }
-    return NULL;
+    return -1;
+}
+
+const char *account_call_value(const account_call_t *call, const char *input)
+{
+    int position = position_of(call, input);
+
+    return position >= 0 && call->values ? call->values[position] : NULL;
+}
+
+int account_call_supplies(const account_call_t *call, const char *input)
+{
+    int position = position_of(call, input);
+
+    return position >= 0 && call->supplied && call->supplied[position];
 }
 
 const char *account_call_constant(const account_call_t *call, const char *constant)

@@ -74,7 +74,8 @@ typedef struct account_call_t {
     const account_settings_t *settings;
     account_gate_t *gate;      /* NULL: hash in this thread */
     const char *const *values; /* by the action's inputs: judged and normalised, NULL if absent */
-    const int *constants;      /* by the action's constants: the number of the chosen value */
+    const int *supplied;  /* by the action's inputs: whether the route has a parameter for it */
+    const int *constants; /* by the action's constants: the number of the chosen value */
     /* Of account_profile_field_t, in the order of the contract's lines. */
     apr_array_header_t *profile;
     const apr_array_header_t *presented; /* of const char *: the session tokens in the request */
@@ -86,6 +87,9 @@ typedef struct account_call_t {
 
 /* The value of an input of the call's action by its name, NULL if absent. */
 const char *account_call_value(const account_call_t *call, const char *input);
+
+/* Whether the route has a parameter for that input; the request need not have sent it. */
+int account_call_supplies(const account_call_t *call, const char *input);
 
 /* Finds who holds the identifier that an input names, as account_find. The input is present. */
 apr_status_t account_call_find(const account_call_t *call, const char *input,

@@ -5,6 +5,8 @@
 
 #include "action/attributes.h"
 #include "action/registry.h"
+#include "base/clock.h"
+#include "store/lookups.h"
 
 #define GETTER(name)                                                                               \
     static apr_status_t name(const account_call_t *call, const account_answer_t *answer,           \
@@ -28,6 +30,30 @@ static apr_status_t set_truth(account_value_t *value, int truth)
 {
     value->type = ACCOUNT_TRUTH;
     value->number = truth != 0;
+    return APR_SUCCESS;
+}
+
+/* What the site's own tables hold, as a number where it is one. */
+static apr_status_t set_typed(account_value_t *value, const char *text)
+{
+    const char *c = text;
+    apr_size_t digits;
+
+    if (!text) {
+        return set_text(value, NULL);
+    }
+    c += *c == '-';
+    digits = strspn(c, "0123456789");
+    if (digits == 0 || (*c == '0' && digits > 1)) {
+        return set_text(value, text);
+    }
+    if (!c[digits] && digits <= 18) {
+        return set_number(value, apr_atoi64(text));
+    }
+    c += digits;
+    c += *c == '.' && c[1] ? 1 + strspn(c + 1, "0123456789") : 0;
+    set_text(value, text);
+    value->type = *c ? ACCOUNT_TEXT : ACCOUNT_DECIMAL;
     return APR_SUCCESS;
 }
 
@@ -55,6 +81,11 @@ NUMBER_FIELD(account_updated, account, updated)
 TEXT_FIELD(account_registered_with, account, registered_with)
 TEXT_FIELD(session_token, session, token)
 TEXT_FIELD(session_id, session, id)
+NUMBER_FIELD(points_total, points, total)
+NUMBER_FIELD(points_last_year, points, last_year)
+NUMBER_FIELD(entry_amount, entry, amount)
+NUMBER_FIELD(entry_created, entry, created)
+TEXT_FIELD(entry_description, entry, description)
 NUMBER_FIELD(session_created, session, created)
 NUMBER_FIELD(session_seen, session, seen)
 NUMBER_FIELD(session_expires, session, expires)
@@ -87,8 +118,37 @@ GETTER(account_attribute)
         value, answer->account ? account_attribute_get(call->store, answer->account, rest) : NULL);
 }
 
+/* Those of AccountLookup first: what the site's own tables say is newer than a copy. */
+static const char *looked_up(const account_call_t *call, const account_answer_t *answer,
+                             const char *name, int *found)
+{
+    const apr_array_header_t *lookups = call->settings ? call->settings->lookups : NULL;
+    int i, j;
+
+    *found = 0;
+    for (i = 0; lookups && answer->lookups && i < lookups->nelts; i++) {
+        const account_lookup_t *lookup = APR_ARRAY_IDX(lookups, i, const account_lookup_t *);
+
+        for (j = 0; j < lookup->fields->nelts; j++) {
+            if (strcmp(APR_ARRAY_IDX(lookup->fields, j, const char *), name) == 0) {
+                const char *const *values = APR_ARRAY_IDX(answer->lookups, i, const char *const *);
+
+                *found = values != NULL;
+                return values ? values[j] : NULL;
+            }
+        }
+    }
+    return NULL;
+}
+
 GETTER(account_extra)
 {
+    int found;
+    const char *text = looked_up(call, answer, rest, &found);
+
+    if (found) {
+        return set_typed(value, text);
+    }
     return account_attribute(call, answer, apr_pstrcat(call->store->pool, "extra.", rest, NULL),
                              value);
 }
@@ -110,29 +170,25 @@ GETTER(account_login_name)
     return set_text(value, answer->account ? login_name(answer->account) : NULL);
 }
 
-GETTER(account_display_name)
+const char *account_display_name(const account_store_t *store, const account_t *account)
 {
-    static const char *const names[] = {"nickname", "given_name", "family_name", "name"};
-    enum { NICKNAME, GIVEN, FAMILY, NAME, COUNT };
-    account_value_t found[COUNT];
-    int i;
+    const char *given = account_attribute_get(store, account, "given_name");
+    const char *family = account_attribute_get(store, account, "family_name");
+    const char *name = account_attribute_get(store, account, "nickname");
 
-    for (i = 0; i < COUNT; i++) {
-        account_attribute(call, answer, names[i], &found[i]);
+    if (!name && given && family) {
+        name = apr_pstrcat(store->pool, given, " ", family, NULL);
     }
-    if (found[NICKNAME].text) {
-        return set_text(value, found[NICKNAME].text);
-    }
-    if (found[GIVEN].text && found[FAMILY].text) {
-        return set_text(value, apr_pstrcat(call->store->pool, found[GIVEN].text, " ",
-                                           found[FAMILY].text, NULL));
-    }
-    for (i = GIVEN; i < COUNT; i++) {
-        if (found[i].text) {
-            return set_text(value, found[i].text);
-        }
-    }
-    return account_login_name(call, answer, rest, value);
+    name = name ? name : given ? given : family;
+    name = name ? name : account_attribute_get(store, account, "name");
+    return name ? name : login_name(account);
+}
+
+GETTER(account_shown_name)
+{
+    (void)rest;
+    return set_text(value,
+                    answer->account ? account_display_name(call->store, answer->account) : NULL);
 }
 
 GETTER(account_phone_number)
@@ -170,10 +226,95 @@ GETTER(retry_after)
     return set_number(value, answer->retry_after);
 }
 
+GETTER(entries_empty)
+{
+    (void)call, (void)rest;
+    return set_truth(value, !answer->entries || answer->entries->nelts == 0);
+}
+
+#define PAGE_FIELD(name, member)                                                                   \
+    GETTER(name)                                                                                   \
+    {                                                                                              \
+        (void)call, (void)rest;                                                                    \
+        return set_number(value, answer->page.member);                                             \
+    }
+
+PAGE_FIELD(page_number, number)
+PAGE_FIELD(page_count, count)
+PAGE_FIELD(page_items, items)
+PAGE_FIELD(page_size, size)
+
+GETTER(captcha_id)
+{
+    (void)call, (void)rest;
+    return set_text(value, answer->captcha_id);
+}
+
+static int shows_one_of(const account_needs_t *needs, const account_lookup_t *lookup)
+{
+    int i, j;
+
+    for (i = 0; needs->extras && i < needs->extras->nelts; i++) {
+        for (j = 0; j < lookup->fields->nelts; j++) {
+            if (strcmp(APR_ARRAY_IDX(needs->extras, i, const char *),
+                       APR_ARRAY_IDX(lookup->fields, j, const char *))
+                == 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+static apr_status_t look_up(const account_call_t *call, account_answer_t *answer,
+                            const account_needs_t *needs)
+{
+    const apr_array_header_t *lookups = call->settings->lookups;
+    apr_array_header_t *found;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    if (!lookups || !needs->extras || needs->extras->nelts == 0) {
+        return APR_SUCCESS;
+    }
+    found = apr_array_make(call->store->pool, lookups->nelts, sizeof(const char *const *));
+    for (i = 0; i < lookups->nelts && rv == APR_SUCCESS; i++) {
+        const account_lookup_t *lookup = APR_ARRAY_IDX(lookups, i, const account_lookup_t *);
+        const char *const **values = apr_array_push(found);
+
+        *values = NULL;
+        if (shows_one_of(needs, lookup)) {
+            rv = account_lookup_run(call->store, lookup, answer->account, values);
+        }
+    }
+    answer->lookups = found;
+    return rv;
+}
+
+apr_status_t account_fields_prepare(const account_call_t *call, account_answer_t *answer,
+                                    const account_needs_t *needs)
+{
+    account_points_t *points;
+    account_years_t years;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!answer->account) {
+        return APR_SUCCESS;
+    }
+    if (needs->points) {
+        points = apr_pcalloc(call->store->pool, sizeof(*points));
+        years.last_year = account_clock_year(call->store->now, call->settings->zone, 1);
+        years.this_year = account_clock_year(call->store->now, call->settings->zone, 0);
+        rv = account_points_sum(call->store, answer->account->id, &years, points);
+        answer->points = points;
+    }
+    return rv == APR_SUCCESS ? look_up(call, answer, needs) : rv;
+}
+
 const account_field_t account_fields[] = {
     {"account.id", ACCOUNT_CARRIES_ACCOUNT, account_id, 0},
     {"account.login_name", ACCOUNT_CARRIES_ACCOUNT, account_login_name, 0},
-    {"account.display_name", ACCOUNT_CARRIES_ACCOUNT, account_display_name, 0},
+    {"account.display_name", ACCOUNT_CARRIES_ACCOUNT, account_shown_name, 0},
     {"account.user_name", ACCOUNT_CARRIES_ACCOUNT, account_user_name, 0},
     {"account.email", ACCOUNT_CARRIES_ACCOUNT, account_email, 0},
     {"account.mobile", ACCOUNT_CARRIES_ACCOUNT, account_mobile, 0},
@@ -185,8 +326,8 @@ const account_field_t account_fields[] = {
     {"account.updated", ACCOUNT_CARRIES_ACCOUNT, account_updated, 0},
     {"account.registered_kind", ACCOUNT_CARRIES_ACCOUNT, account_registered_kind, 0},
     {"account.registered_with", ACCOUNT_CARRIES_ACCOUNT, account_registered_with, 0},
-    {"account.points", ACCOUNT_CARRIES_ACCOUNT, NULL, 0},
-    {"account.points_last_year", ACCOUNT_CARRIES_ACCOUNT, NULL, 0},
+    {"account.points", ACCOUNT_CARRIES_ACCOUNT, points_total, 0},
+    {"account.points_last_year", ACCOUNT_CARRIES_ACCOUNT, points_last_year, 0},
     {"account.extra.", ACCOUNT_CARRIES_ACCOUNT, account_extra, 0},
     /* the other profile fields: their names are those of the attributes */
     {"account.", ACCOUNT_CARRIES_ACCOUNT, account_attribute, 0},
@@ -201,18 +342,18 @@ const account_field_t account_fields[] = {
     {"token", ACCOUNT_CARRIES_TOKEN, token, 0},
     {"value", ACCOUNT_CARRIES_VALUE, invalid_value, 0},
     {"retry_after", ACCOUNT_CARRIES_RETRY, retry_after, 0},
-    {"points.total", ACCOUNT_CARRIES_POINTS, NULL, 0},
-    {"points.last_year", ACCOUNT_CARRIES_POINTS, NULL, 0},
+    {"points.total", ACCOUNT_CARRIES_POINTS, points_total, 0},
+    {"points.last_year", ACCOUNT_CARRIES_POINTS, points_last_year, 0},
     {"entries", ACCOUNT_CARRIES_POINTS, NULL, 1},
-    {"entries.empty", ACCOUNT_CARRIES_POINTS, NULL, 0},
-    {"entry.amount", ACCOUNT_CARRIES_ENTRY, NULL, 0},
-    {"entry.created", ACCOUNT_CARRIES_ENTRY, NULL, 0},
-    {"entry.description", ACCOUNT_CARRIES_ENTRY, NULL, 0},
-    {"page.number", ACCOUNT_CARRIES_POINTS, NULL, 0},
-    {"page.count", ACCOUNT_CARRIES_POINTS, NULL, 0},
-    {"page.items", ACCOUNT_CARRIES_POINTS, NULL, 0},
-    {"page.size", ACCOUNT_CARRIES_POINTS, NULL, 0},
-    {"captcha.id", ACCOUNT_CARRIES_CAPTCHA, NULL, 0},
+    {"entries.empty", ACCOUNT_CARRIES_POINTS, entries_empty, 0},
+    {"entry.amount", ACCOUNT_CARRIES_ENTRY, entry_amount, 0},
+    {"entry.created", ACCOUNT_CARRIES_ENTRY, entry_created, 0},
+    {"entry.description", ACCOUNT_CARRIES_ENTRY, entry_description, 0},
+    {"page.number", ACCOUNT_CARRIES_POINTS, page_number, 0},
+    {"page.count", ACCOUNT_CARRIES_POINTS, page_count, 0},
+    {"page.items", ACCOUNT_CARRIES_POINTS, page_items, 0},
+    {"page.size", ACCOUNT_CARRIES_POINTS, page_size, 0},
+    {"captcha.id", ACCOUNT_CARRIES_CAPTCHA, captcha_id, 0},
     {NULL, 0, NULL, 0},
 };
 

@@ -27,9 +27,10 @@ const char *account_limit_address(const account_call_t *call);
 const char *account_limit_network(const account_call_t *call);
 
 /* A list of quotas while it is put together. */
+#define ACCOUNT_BUDGET_MOST 8
 typedef struct account_budget_t {
-    account_quota_t quotas[8];
-    int limits[8]; /* account_limit_e, by quota */
+    account_quota_t quotas[ACCOUNT_BUDGET_MOST];
+    account_limit_e limits[ACCOUNT_BUDGET_MOST]; /* by quota */
     int count;
 } account_budget_t;
 
@@ -37,10 +38,22 @@ typedef struct account_budget_t {
 void account_budget_add(const account_call_t *call, account_budget_t *budget, account_limit_e limit,
                         const char *subject);
 
+/* Ends answer as a limit with none left ends: too-many, of send-interval too-many.interval; wait:
+ * milliseconds until it has one again. */
+void account_limit_refuse(account_answer_t *answer, account_limit_e limit, apr_int64_t wait);
+
 /* Takes all of it or nothing. When one has none left, answer ends too-many (or
  * too-many.interval), with its retry_after, and *taken is 0. */
 apr_status_t account_budget_take(const account_call_t *call, const account_budget_t *budget,
                                  account_answer_t *answer, int *taken);
+
+/*
+ * Before a client is told whether somebody exists: that somebody does is counted, by its address,
+ * exactly; that nobody does is told to whom could also be told the other. *told 0: answer ends
+ * too-many, and says neither.
+ */
+apr_status_t account_limit_reveal(const account_call_t *call, int exists, account_answer_t *answer,
+                                  int *told);
 
 /* Gives it back. That this fails is nobody's failure: the limit is then nearer than it should be.
  */

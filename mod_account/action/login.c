@@ -1,6 +1,11 @@
+#include <apr_strings.h>
+
 #include "action/actions.h"
+#include "action/codes.h"
+#include "action/device.h"
 #include "action/hashing.h"
 #include "action/session.h"
+#include "base/text.h"
 
 /* A login with a hash of another cost than today's renews it. That this fails does not fail the
  * login. */
@@ -14,36 +19,99 @@ static void renew_hash(const account_call_t *call, const account_t *account, con
     }
 }
 
-/* ACCOUNT_EROLLBACK: the hash that was verified is no longer the account's. */
-static apr_status_t log_in(const account_call_t *call, account_answer_t *answer)
+/* A guess counts for the account and for the client's address; from a device that has logged in to
+ * the account before, for that device alone, so that nobody locks the owner out. For a name that
+ * nobody has the same is counted as for one that somebody has. */
+static void add_guess(const account_call_t *call, const account_t *account,
+                      account_budget_t *budget)
 {
-    const char *password = account_call_value(call, "password");
-    const account_t *account;
-    int matches = 0;
-    apr_status_t rv = account_call_find(call, "account", &account);
+    apr_pool_t *pool = call->store->pool;
+    const char *device = account_device_find(call, account);
+    const char *name = account_text_identifier(pool, account_call_value(call, "account"));
+    const char *subject = account ? account->ref : apr_pstrcat(pool, "?", name, NULL);
+
+    if (device) {
+        account_budget_add(call, budget, ACCOUNT_LIMIT_PASSWORD_DEVICE,
+                           apr_pstrcat(pool, subject, "/", device, NULL));
+        return;
+    }
+    account_budget_add(call, budget, ACCOUNT_LIMIT_PASSWORD_ACCOUNT, subject);
+    account_budget_add(call, budget, ACCOUNT_LIMIT_PASSWORD_ADDRESS, account_limit_address(call));
+}
+
+/* The code that came along is spent in the transaction that begins the session. */
+static apr_status_t begin_with_code(const account_call_t *call, const account_t *account,
+                                    account_answer_t *answer)
+{
+    account_session_t *session;
+    account_also_t also = {NULL, NULL, NULL};
+    account_redemption_t redemption = {.begin = account, .also = &also};
+    account_claimant_t claimant;
+    account_code_t code;
+    account_quota_t quota;
+    account_code_state_e state = ACCOUNT_CODE_NONE;
+    apr_status_t rv = account_codes_claimant(call, "account", &claimant);
 
     if (rv == APR_SUCCESS) {
-        rv = account_hashing_verify(call, account, password, &matches);
+        rv = account_session_make(call->store, account->id, &call->terms, &session);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (!account || !matches) {
-        answer->outcome = account ? ACCOUNT_WRONG_PASSWORD : ACCOUNT_UNKNOWN_ACCOUNT;
-        return APR_SUCCESS;
+    also.session = session;
+    account_codes_fill(call, &claimant, &code, &quota);
+    rv = account_code_redeem(call->store, &code, &redemption, &state);
+    if (rv == APR_SUCCESS && state == ACCOUNT_CODE_RIGHT) {
+        return account_session_announce(call, account, session, answer);
     }
-    /* Only who knows the password learns that the account is closed. */
+    account_codes_refuse(answer, state, redemption.wait);
+    return rv;
+}
+
+/* Only who knows the password learns that the account is closed. */
+static apr_status_t begin(const account_call_t *call, const account_t *account,
+                          account_answer_t *answer)
+{
+    apr_status_t rv;
+
     if (account->status != ACCOUNT_ACTIVE) {
         answer->outcome =
             account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED : ACCOUNT_ACCOUNT_DISABLED;
         return APR_SUCCESS;
     }
-    rv = account_session_log_in(call, account, answer);
-    if (rv == APR_SUCCESS) {
+    rv = account_call_value(call, "code") ? begin_with_code(call, account, answer)
+                                          : account_session_log_in(call, account, answer);
+    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
         answer->account = account;
-        renew_hash(call, account, password);
+        renew_hash(call, account, account_call_value(call, "password"));
     }
     return rv;
+}
+
+/* ACCOUNT_EROLLBACK: the hash that was verified is no longer the account's. */
+static apr_status_t log_in(const account_call_t *call, account_answer_t *answer)
+{
+    account_budget_t budget = {.count = 0};
+    const account_t *account;
+    int matches = 0, taken;
+    apr_status_t rv = account_call_find(call, "account", &account);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    add_guess(call, account, &budget);
+    rv = account_budget_take(call, &budget, answer, &taken);
+    if (rv != APR_SUCCESS || !taken) {
+        return rv;
+    }
+    rv = account_hashing_verify(call, account, account_call_value(call, "password"), &matches);
+    if (rv == APR_SUCCESS && (!account || !matches)) {
+        answer->outcome =
+            account || call->settings->hides ? ACCOUNT_WRONG_PASSWORD : ACCOUNT_UNKNOWN_ACCOUNT;
+        return APR_SUCCESS;
+    }
+    account_budget_return(call, &budget); /* right, or not looked at */
+    return rv == APR_SUCCESS ? begin(call, account, answer) : rv;
 }
 
 apr_status_t account_do_login(const account_call_t *call, account_answer_t *answer)
@@ -52,6 +120,60 @@ apr_status_t account_do_login(const account_call_t *call, account_answer_t *answ
 
     if (rv == ACCOUNT_EROLLBACK) {
         rv = log_in(call, answer); /* changed, or only renewed by another login: look again */
+    }
+    return rv == ACCOUNT_EROLLBACK ? ACCOUNT_EBUSY : rv;
+}
+
+/* As begin_with_code, without a password: the number or address must be proven to be the
+ * account's. */
+static apr_status_t log_in_with_code(const account_call_t *call, account_answer_t *answer)
+{
+    account_session_t *session = NULL;
+    account_also_t also = {NULL, NULL, NULL};
+    account_redemption_t redemption = {0};
+    account_claimant_t claimant;
+    account_code_t code;
+    account_quota_t quota;
+    account_code_state_e state = ACCOUNT_CODE_NONE;
+    apr_status_t rv = account_codes_claimant(call, "target", &claimant);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!claimant.is_proven) {
+        answer->outcome = call->settings->hides ? ACCOUNT_WRONG_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
+        return APR_SUCCESS;
+    }
+    account_codes_fill(call, &claimant, &code, &quota);
+    /* a closed account's code is spent for nothing: only who has it learns that it is closed */
+    if (claimant.account->status == ACCOUNT_ACTIVE) {
+        rv = account_session_make(call->store, claimant.account->id, &call->terms, &session);
+        also.session = session;
+        redemption.begin = claimant.account;
+        redemption.also = &also;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_code_redeem(call->store, &code, &redemption, &state);
+    }
+    if (rv == APR_SUCCESS && state == ACCOUNT_CODE_RIGHT && !session) {
+        answer->outcome = ACCOUNT_ACCOUNT_DISABLED;
+    }
+    else if (rv == APR_SUCCESS && state == ACCOUNT_CODE_RIGHT) {
+        answer->account = claimant.account;
+        rv = account_session_announce(call, claimant.account, session, answer);
+    }
+    else if (rv == APR_SUCCESS) {
+        account_codes_refuse(answer, state, redemption.wait);
+    }
+    return rv;
+}
+
+apr_status_t account_do_login_with_code(const account_call_t *call, account_answer_t *answer)
+{
+    apr_status_t rv = log_in_with_code(call, answer);
+
+    if (rv == ACCOUNT_EROLLBACK) {
+        rv = log_in_with_code(call, answer);
     }
     return rv == ACCOUNT_EROLLBACK ? ACCOUNT_EBUSY : rv;
 }

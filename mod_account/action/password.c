@@ -1,9 +1,10 @@
 #include <apr_strings.h>
 
 #include "action/actions.h"
+#include "action/limits.h"
 #include "action/hashing.h"
+#include "action/outgoing.h"
 #include "action/session.h"
-#include "store/codes.h"
 
 /* The account as it is after a change of its password just now. */
 static const account_t *changed_account(const account_call_t *call, const account_t *account)
@@ -34,17 +35,20 @@ static apr_status_t change(const account_call_t *call, account_password_change_t
 }
 
 /* Every session ends; the caller goes on in a new one unless the contract says otherwise (ASVS
- * 7.4.3). */
-apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
+ * 7.4.3). Its addresses are told. */
+static apr_status_t change_in_session(const account_call_t *call, account_answer_t *answer)
 {
-    account_password_change_t wanted = {.account = call->account};
+    apr_array_header_t *messages =
+        apr_array_make(call->store->pool, 2, sizeof(account_message_t *));
+    account_also_t also = {.messages = messages};
+    account_password_change_t wanted = {.account = call->account, .also = &also};
     account_session_t *session = NULL;
     int changed = 0, again = 0;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = account_outgoing_notify(call, call->account, "notice-password", NULL, messages);
 
-    if (!account_call_is(call, "sessions", "all")) {
+    if (rv == APR_SUCCESS && !account_call_is(call, "sessions", "all")) {
         rv = account_session_make(call->store, call->account->id, &call->terms, &session);
-        wanted.replacement = session;
+        also.session = session;
     }
     if (rv == APR_SUCCESS) {
         rv = change(call, &wanted, &changed, &again);
@@ -74,58 +78,23 @@ apr_status_t account_do_change_password(const account_call_t *call, account_answ
     return APR_SUCCESS;
 }
 
-static void refuse_code(account_answer_t *answer, account_code_state_e state)
+/* Who has stolen a session guesses at the password here; counted apart from logins, so that the
+ * owner is not locked out of those. */
+apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
 {
-    if (state != ACCOUNT_CODE_RIGHT) {
-        answer->outcome = state == ACCOUNT_CODE_WRONG ? ACCOUNT_WRONG_CODE : ACCOUNT_EXPIRED_CODE;
-    }
-}
+    account_budget_t budget = {.count = 0};
+    int taken;
+    apr_status_t rv;
 
-apr_status_t account_do_reset_password(const account_call_t *call, account_answer_t *answer)
-{
-    account_code_t code = {.purpose = account_call_constant(call, "purpose"),
-                           .secret = account_call_value(call, "code")};
-    account_password_change_t change = {NULL, NULL, NULL};
-    account_session_t *session = NULL;
-    account_code_state_e state;
-    apr_status_t rv = account_call_find(call, "target", &change.account);
-
-    if (rv == APR_SUCCESS && !change.account) {
-        answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
-    }
-    if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
+    account_budget_add(call, &budget, ACCOUNT_LIMIT_PASSWORD_ACCOUNT,
+                       apr_pstrcat(call->store->pool, "change/", call->account->ref, NULL));
+    rv = account_budget_take(call, &budget, answer, &taken);
+    if (rv != APR_SUCCESS || !taken) {
         return rv;
     }
-    code.target = change.account->ref;
-    rv = account_code_check(call->store, &code, &state);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    rv = change_in_session(call, answer);
+    if (rv != APR_SUCCESS || answer->outcome == ACCOUNT_OK) {
+        account_budget_return(call, &budget);
     }
-    refuse_code(answer, state);
-    if (answer->outcome == ACCOUNT_OK && change.account->status == ACCOUNT_DISABLED) {
-        answer->outcome = ACCOUNT_ACCOUNT_DISABLED;
-    }
-    if (answer->outcome != ACCOUNT_OK) {
-        return APR_SUCCESS;
-    }
-    rv = account_hashing_make(call, account_call_value(call, "password"), &change.password);
-    if (rv == APR_SUCCESS && account_call_is(call, "then", "login")) {
-        rv = account_session_make(call->store, change.account->id, &call->terms, &session);
-        change.replacement = session;
-    }
-    if (rv == APR_SUCCESS) {
-        rv = account_code_reset_password(call->store, &code, &change, &state);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    refuse_code(answer, state);
-    if (answer->outcome == ACCOUNT_OK) {
-        answer->account = changed_account(call, change.account);
-        answer->session = session;
-        answer->session_begun = session != NULL;
-        answer->session_ended =
-            !session && call->account && call->account->id == change.account->id;
-    }
-    return APR_SUCCESS;
+    return rv;
 }

@@ -1,8 +1,11 @@
+#include <apr_strings.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
 #include "action/actions.h"
 #include "action/attributes.h"
+#include "action/limits.h"
+#include "base/text.h"
 #include "store/codes.h"
 
 #define ANSWER_LIFE (12 * 3600 * APR_INT64_C(1000)) /* milliseconds */
@@ -10,15 +13,23 @@
 apr_status_t account_do_security_question(const account_call_t *call, account_answer_t *answer)
 {
     const account_t *account;
+    int told = 0;
     apr_status_t rv = account_call_find(call, "account", &account);
 
-    if (rv == APR_SUCCESS && account) {
+    if (rv == APR_SUCCESS) {
+        rv = account_limit_reveal(call, account != NULL, answer, &told);
+    }
+    if (rv != APR_SUCCESS || !told) {
+        return rv;
+    }
+    if (account) {
         answer->question = account_attribute_get(call->store, account, "question");
     }
-    if (rv == APR_SUCCESS && !answer->question) {
-        answer->outcome = account ? ACCOUNT_NO_QUESTION : ACCOUNT_UNKNOWN_ACCOUNT;
+    if (!answer->question) {
+        answer->outcome =
+            account || call->settings->hides ? ACCOUNT_NO_QUESTION : ACCOUNT_UNKNOWN_ACCOUNT;
     }
-    return rv;
+    return APR_SUCCESS;
 }
 
 /* The digests have one length, so the time tells nothing about where two texts differ. */
@@ -36,28 +47,56 @@ static int is_equal(const account_call_t *call, const account_t *account, const 
     return a && b && CRYPTO_memcmp(a, b, strlen(a)) == 0;
 }
 
-apr_status_t account_do_check_answer(const account_call_t *call, account_answer_t *answer)
+/* Bound to the account, not to the name it was asked by: one token for each. */
+static apr_status_t issue_token(const account_call_t *call, const account_t *account,
+                                account_answer_t *answer)
 {
-    const account_t *account;
-    account_code_t code = {.purpose = "answer", .expires = call->store->now + ANSWER_LIFE};
-    apr_status_t rv = account_call_find(call, "account", &account);
+    account_code_t code = {
+        .purpose = "answer",
+        .target = account->ref,
+        .expires = call->store->now + ANSWER_LIFE,
+    };
+    apr_status_t rv =
+        account_random_uuid_token(&code.secret, call->store->random, call->store->pool);
 
-    if (rv == APR_SUCCESS && !account) {
-        answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
-    }
-    else if (rv == APR_SUCCESS
-             && (!is_equal(call, account, "question") || !is_equal(call, account, "answer"))) {
-        answer->outcome = ACCOUNT_WRONG_ANSWER;
-    }
-    if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
-        return rv;
-    }
-    /* Bound to the account, not to the name it was asked by: one token for each. */
-    code.target = account->ref;
-    rv = account_random_uuid_token(&code.secret, call->store->random, call->store->pool);
     if (rv == APR_SUCCESS) {
-        rv = account_code_issue(call->store, &code);
+        rv = account_code_issue(call->store, &code, NULL);
     }
     answer->token = code.secret;
+    return rv;
+}
+
+/* An answer is guessed sooner than a password: few tries, for unknown accounts as for others. */
+apr_status_t account_do_check_answer(const account_call_t *call, account_answer_t *answer)
+{
+    apr_pool_t *pool = call->store->pool;
+    account_budget_t budget = {.count = 0};
+    const account_t *account;
+    int taken;
+    apr_status_t rv = account_call_find(call, "account", &account);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    account_budget_add(
+        call, &budget, ACCOUNT_LIMIT_ANSWER_ACCOUNT,
+        account ? account->ref
+                : apr_pstrcat(pool, "?",
+                              account_text_identifier(pool, account_call_value(call, "account")),
+                              NULL));
+    rv = account_budget_take(call, &budget, answer, &taken);
+    if (rv != APR_SUCCESS || !taken) {
+        return rv;
+    }
+    if (!account) {
+        answer->outcome = call->settings->hides ? ACCOUNT_WRONG_ANSWER : ACCOUNT_UNKNOWN_ACCOUNT;
+    }
+    else if (!is_equal(call, account, "question") || !is_equal(call, account, "answer")) {
+        answer->outcome = ACCOUNT_WRONG_ANSWER;
+    }
+    else {
+        account_budget_return(call, &budget);
+        rv = issue_token(call, account, answer);
+    }
     return rv;
 }

@@ -115,7 +115,7 @@ const account_action_t account_actions[] = {
      ENDINGS(ANSWER(OK, account | session), REFUSAL_INPUT(TAKEN_USER_NAME, "user_name|account"),
              REFUSAL_INPUT(TAKEN_EMAIL, "email|account"),
              REFUSAL_INPUT(TAKEN_MOBILE, "mobile|account"), REFUSAL_INPUT(ROLE_REFUSED, "role")),
-     account_do_register, {"email", "then=activate", "activate"}},
+     account_do_register, {"email|account", "then=activate", "activate"}},
 
     {"register_with_code", 0, 1, 1, 0,
      INPUTS({"target", ADDRESS, REQUIRED}, {"code", SECRET, REQUIRED},

@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 
 #include "action/actions.h"
+#include "action/device.h"
 
 /* *live: how many of the tokens are sessions. */
 static apr_status_t find_live(const account_store_t *store, const apr_array_header_t *tokens,
@@ -67,11 +68,15 @@ apr_status_t account_session_log_in(const account_call_t *call, const account_t 
     if (rv == APR_SUCCESS) {
         rv = account_session_begin(call->store, session, account);
     }
-    if (rv == APR_SUCCESS) {
-        answer->session = session;
-        answer->session_begun = 1;
-    }
-    return rv;
+    return rv == APR_SUCCESS ? account_session_announce(call, account, session, answer) : rv;
+}
+
+apr_status_t account_session_announce(const account_call_t *call, const account_t *account,
+                                      const account_session_t *session, account_answer_t *answer)
+{
+    answer->session = session;
+    answer->session_begun = 1;
+    return account_device_remember(call, account, answer);
 }
 
 apr_status_t account_do_none(const account_call_t *call, account_answer_t *answer)

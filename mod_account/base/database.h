@@ -123,6 +123,9 @@ apr_status_t account_db_row(account_db_t *db, int statement, account_args_t args
 apr_status_t account_db_rows(account_db_t *db, int statement, account_args_t args, int limit,
                              apr_array_header_t **rows);
 
+/* How many columns the row that was read last has: for a statement that is not ours. */
+int account_db_width(const account_db_t *db);
+
 /* One statement of the schema, as written, no placeholders; its rows are dropped. Not within
  * ACCOUNT_READ. */
 apr_status_t account_db_schema(account_db_t *db, const char *sql);

@@ -58,6 +58,7 @@ struct account_db_t {
     apr_pool_t *results;
     apr_time_t deadline; /* 0: none */
     account_dbd_problem_e problem;
+    int width;        /* columns of the row that was read last */
     int discard;      /* not to be used again */
     int single;       /* a statement is committed by itself */
     int may_have_run; /* a statement or COMMIT was sent and may have taken effect unseen */

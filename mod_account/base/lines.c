@@ -96,7 +96,9 @@ const char *account_lines_parse(account_transport_t *transport,
     const char *path, *folder;
     struct stat info;
 
-    if (account_words_at(words, 1)) {
+    /* A sender changes nothing here, but lets one line be tried with a file and then with a server.
+     */
+    if (account_words_at(words, words->is_mail ? 2 : 1)) {
         return apr_psprintf(pool, "file:%s takes no further words", address);
     }
     if (strncmp(address, "///", 3) == 0) {

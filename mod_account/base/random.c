@@ -108,3 +108,25 @@ apr_status_t account_random_hex(const char **token, const account_random_t *rand
 {
     return hex_token(token, 0, random, pool);
 }
+
+apr_status_t account_random_digits(const char **code, const account_random_t *random,
+                                   apr_pool_t *pool)
+{
+    /* the largest multiple of the number of codes: what lies above would make some likelier */
+    static const apr_uint32_t codes = 1000000, bound = 4294000000u;
+    unsigned char bytes[4];
+    apr_uint32_t number;
+    apr_status_t rv;
+
+    do {
+        rv = random->fn(random->baton, bytes, sizeof(bytes));
+        if (rv != APR_SUCCESS) {
+            break;
+        }
+        number = (apr_uint32_t)bytes[0] << 24 | (apr_uint32_t)bytes[1] << 16
+                 | (apr_uint32_t)bytes[2] << 8 | bytes[3];
+        *code = apr_psprintf(pool, "%06u", (unsigned int)(number % codes));
+    } while (number >= bound);
+    OPENSSL_cleanse(bytes, sizeof(bytes));
+    return rv;
+}

@@ -29,4 +29,8 @@ apr_status_t account_random_uuid_token(const char **token, const account_random_
 apr_status_t account_random_hex(const char **token, const account_random_t *random,
                                 apr_pool_t *pool);
 
+/* Six decimal digits, each number from 000000 to 999999 equally likely. */
+apr_status_t account_random_digits(const char **code, const account_random_t *random,
+                                   apr_pool_t *pool);
+
 #endif

@@ -172,8 +172,8 @@ apr_status_t account_db_rows(account_db_t *db, int statement, account_args_t arg
             break; /* and never again: after "no more" the mysql driver would free twice */
         }
         if ((*rows)->nelts < limit) {
-            APR_ARRAY_PUSH(*rows, const char *const *) =
-                copy_row(db, row, apr_dbd_num_cols(driver, results));
+            db->width = apr_dbd_num_cols(driver, results);
+            APR_ARRAY_PUSH(*rows, const char *const *) = copy_row(db, row, db->width);
         }
     }
     if (code != -1) {
@@ -197,6 +197,11 @@ apr_status_t account_db_row(account_db_t *db, int statement, account_args_t args
         *columns = APR_ARRAY_IDX(rows, 0, const char *const *);
     }
     return rv;
+}
+
+int account_db_width(const account_db_t *db)
+{
+    return db->width;
 }
 
 apr_status_t account_db_schema(account_db_t *db, const char *sql)

@@ -18,5 +18,7 @@
 #define ACCOUNT_EBUSY (APR_OS_START_USERERR + 3)
 /* Work that returns this is rolled back without being a failure: the rule said no in mid-work. */
 #define ACCOUNT_EROLLBACK (APR_OS_START_USERERR + 4)
+/* Nothing can be delivered now: the gateway that messages go through is known to be down. */
+#define ACCOUNT_EDELIVERY (APR_OS_START_USERERR + 5)
 
 #endif

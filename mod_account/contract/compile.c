@@ -142,6 +142,12 @@ static const char *compile_reply(account_compiler_t *c, account_route_draft_t *d
     return account_compile_reply(c, sayings_of(c, draft), line, words);
 }
 
+static const char *compile_page(account_compiler_t *c, account_route_draft_t *draft,
+                                const account_line_t *line, const apr_array_header_t *words)
+{
+    return account_compile_page(c, sayings_of(c, draft), line, words);
+}
+
 static const char *compile_message(account_compiler_t *c, account_route_draft_t *draft,
                                    const account_line_t *line, const apr_array_header_t *words)
 {
@@ -204,6 +210,7 @@ static const directive_t directives[] = {
     {"AccountMap", 1, 0, 2, 1000, "NAME key=value …", compile_map},
     {"AccountShape", 1, 0, 2, 2, "NAME 'JSON'", compile_shape},
     {"AccountReply", 1, 1, 3, 3, "OUTCOME STATUS 'JSON'", compile_reply},
+    {"AccountPage", 1, 1, 3, 3, "OUTCOME STATUS NAME", compile_page},
     {"AccountMessage", 1, 1, 2, 2, "OUTCOME \"text\"", compile_message},
     {"<AccountRoute", 1, 0, 3, 3, "NAME METHOD|METHOD /path>", compile_route},
     {"AccountAction", 0, 1, 1, 1, "ACTION", compile_nothing},

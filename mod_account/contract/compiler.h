@@ -6,15 +6,16 @@
 /* What the files that compile a contract share: compile.c, route.c, parameter.c, reply.c. Errors
  * are texts for the administrator; at is the line they are about. */
 
-/* AccountReply and AccountMessage lines as written, of a contract or of one route. */
+/* AccountReply, AccountPage and AccountMessage lines as written, of a contract or of one route. */
 typedef struct account_sayings_t {
-    apr_hash_t *replies;  /* outcome name to account_saying_t */
+    apr_hash_t *replies;  /* and pages: outcome name to account_saying_t */
     apr_hash_t *messages; /* outcome name to account_saying_t */
 } account_sayings_t;
 
 typedef struct account_saying_t {
-    int status; /* of a reply */
-    const char *text;
+    int status;       /* of a reply or page */
+    const char *text; /* of a page: its name */
+    int is_page;
     const account_line_t *line;
     int can_happen; /* on some route: what never can is an error */
 } account_saying_t;
@@ -42,9 +43,12 @@ void account_sayings_init(account_sayings_t *sayings, apr_pool_t *pool);
 const char *account_compile_address(account_compiler_t *c, account_route_t *route,
                                     const char *methods, const char *path);
 
-/* AccountReply OUTCOME STATUS JSON; AccountMessage OUTCOME TEXT. */
+/* AccountReply OUTCOME STATUS JSON; AccountPage OUTCOME STATUS NAME; AccountMessage OUTCOME TEXT.
+ */
 const char *account_compile_reply(account_compiler_t *c, account_sayings_t *sayings,
                                   const account_line_t *line, const apr_array_header_t *words);
+const char *account_compile_page(account_compiler_t *c, account_sayings_t *sayings,
+                                 const account_line_t *line, const apr_array_header_t *words);
 const char *account_compile_message(account_compiler_t *c, account_sayings_t *sayings,
                                     const account_line_t *line, const apr_array_header_t *words);
 
@@ -67,5 +71,13 @@ const char *account_rule_name(const account_parameter_t *parameter, account_rule
 
 /* Whether the route supplies one of the inputs a|b. */
 int account_route_supplies(const account_route_t *route, const char *inputs);
+
+/* Which of the action's constants has the value of a setting ("name=value") on this route; -1: it
+ * has another one. */
+int account_route_setting(const account_route_t *route, const char *setting);
+
+/* Whether one of the inputs a|b, as the route's lines narrow it, can be an identifier of that kind.
+ * What it does not supply can't. */
+int account_route_takes(const account_route_t *route, const char *inputs, account_kind_e kind);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "action/registry.h"
 #include "contract/line.h"
+#include "store/messages.h"
 #include "contract/template.h"
 
 /*
@@ -10,9 +11,13 @@
  * the wire. Made once at start, read by all threads, never changed.
  */
 
+/* One of body, page and is_picture says what goes out. */
 typedef struct account_compiled_reply_t {
-    int status; /* HTTP */
+    const char *outcome; /* what it replies to, dotted: "invalid.email.length" */
+    int status;          /* HTTP */
     const account_template_t *body;
+    const char *page; /* one of account_page_names */
+    int is_picture;   /* the answer's */
 } account_compiled_reply_t;
 
 /* The rules that a parameter can break, in the order in which they are judged. */
@@ -56,6 +61,7 @@ typedef struct account_route_t {
     apr_array_header_t *methods;  /* of const char * */
     apr_array_header_t *segments; /* of const char *; "{name}" matches any one */
     const account_action_t *action;
+    const int *supplied;            /* by the action's inputs: whether a parameter gives it */
     const int *constants;           /* by the action's constants: the number of the chosen value */
     apr_array_header_t *parameters; /* of account_parameter_t *, in the order of the lines */
     apr_array_header_t *names;      /* of const char *: every name that the route reads */
@@ -88,6 +94,13 @@ const char *account_contract_compile(const account_contract_t **contract,
 
 /* The route of that name, NULL if there is none. */
 const account_route_t *account_contract_route(const account_contract_t *contract, const char *name);
+
+/* Whether the route can't do its work without sending through this channel. */
+int account_route_sends(const account_route_t *route, account_channel_e channel);
+
+/* The name of every outcome that can happen on the route, each once, the most specific of its names
+ * (taken.email, invalid.FIELD.RULE): of const char *. */
+apr_array_header_t *account_route_outcomes(const account_route_t *route, apr_pool_t *pool);
 
 /* Whether some request (method and path below the same mount) could be answered by both. */
 int account_routes_overlap(const account_route_t *a, const account_route_t *b);

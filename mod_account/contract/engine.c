@@ -7,6 +7,9 @@
 #include "base/text.h"
 #include "contract/judge.h"
 
+/* Device cookies of one request that count. */
+#define DEVICES_MOST 4
+
 /* What is left of path below the mount, beginning with / or empty; NULL: not below it. */
 static const char *below(const account_mount_t *mount, const char *path)
 {
@@ -122,36 +125,85 @@ int account_engine_match(const apr_array_header_t *mounts, const char *path, con
     return chosen.route != NULL;
 }
 
-/* Renders what the answer says by the reply that the route has for it. */
-static apr_status_t render(const account_exchange_t *x, const account_call_t *call,
-                           const account_compiled_reply_t *reply, account_response_t *response)
+/* The texts' page; its form sends on the token that the action made or the request brought. */
+static apr_status_t fill_page(const account_call_t *call, const char *page,
+                              account_response_t *response)
 {
+    const account_settings_t *settings = call->settings;
+    account_text_values_t values = {.site = settings->site, .pool = call->store->pool};
+
+    values.token = response->answer.token;
+    if (!values.token && call->values) {
+        values.token = account_call_value(call, "token");
+    }
+    response->type = "text/html; charset=utf-8";
+    response->is_page = 1;
+    response->body = settings->texts ? account_texts_page(settings->texts, page, &values) : NULL;
+    response->length = response->body ? strlen(response->body) : 0;
+    return response->body ? APR_SUCCESS : APR_EGENERAL;
+}
+
+static apr_status_t fill_body(const account_exchange_t *x, const account_call_t *call,
+                              const account_template_t *body, account_response_t *response)
+{
+    const account_needs_t *needs = account_template_needs(body);
+    apr_status_t rv = APR_SUCCESS;
     account_buffer_t buffer;
-    apr_status_t rv;
 
     account_buffer_init(&buffer, 512, x->store->pool);
-    rv = account_template_render(reply->body, call, &response->answer, x->match->mount->path,
-                                 &buffer);
-    response->status = reply->status;
+    if (needs) {
+        rv = account_fields_prepare(call, &response->answer, needs);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_template_render(body, call, &response->answer, x->match->mount->path, &buffer);
+    }
+    response->type = "application/json; charset=utf-8";
+    response->is_page = 0;
     response->body = buffer.bytes;
     response->length = buffer.length;
     return rv;
 }
 
+static apr_status_t fill_picture(account_response_t *response)
+{
+    const account_picture_t *picture = response->answer.picture;
+
+    response->type = "image/png";
+    response->is_page = 0;
+    response->body = picture ? picture->bytes : NULL;
+    response->length = picture ? picture->length : 0;
+    return picture ? APR_SUCCESS : APR_EGENERAL;
+}
+
+/* Renders what the answer says by the reply that the route has for it. */
+static apr_status_t render(const account_exchange_t *x, const account_call_t *call,
+                           const account_compiled_reply_t *reply, account_response_t *response)
+{
+    response->status = reply->status;
+    return reply->is_picture ? fill_picture(response)
+           : reply->page     ? fill_page(call, reply->page, response)
+                             : fill_body(x, call, reply->body, response);
+}
+
 void account_engine_refuse(const account_exchange_t *x, account_outcome_e outcome,
                            account_response_t *response)
 {
-    const account_call_t call = {.action = x->match->route->action, .store = x->store};
+    const account_call_t call = {
+        .action = x->match->route->action, .store = x->store, .settings = x->settings};
     apr_status_t failure = response->failure;
+    apr_status_t rv;
 
     memset(&response->answer, 0, sizeof(response->answer));
     response->answer.outcome = outcome;
     if (outcome == ACCOUNT_UNAVAILABLE || outcome == ACCOUNT_TOO_MANY) {
         response->answer.retry_after = ACCOUNT_RETRY_AFTER;
     }
-    /* these outcomes carry nothing that could fail to be had */
-    render(x, &call, x->match->route->replies[outcome], response);
-    response->failure = failure;
+    /* these outcomes carry nothing that could fail to be had; a page that is none is sent empty */
+    rv = render(x, &call, x->match->route->replies[outcome], response);
+    if (!response->body) {
+        response->body = "";
+    }
+    response->failure = failure != APR_SUCCESS ? failure : rv;
 }
 
 static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs)
@@ -204,6 +256,14 @@ static apr_status_t find_session(const account_exchange_t *x, account_call_t *ca
     return account_session_resolve(x->store, cookies, &call->session, &call->account);
 }
 
+/* Shaped like session tokens; few, for each may cost a query. */
+static apr_array_header_t *find_devices(const account_exchange_t *x)
+{
+    return x->settings->device_cookie ? account_request_cookies(
+               x->cookies, x->settings->device_cookie, DEVICES_MOST - 1, x->store->pool)
+                                      : apr_array_make(x->store->pool, 1, sizeof(const char *));
+}
+
 static void prepare_call(const account_exchange_t *x, account_call_t *call)
 {
     const account_contract_t *contract = x->match->mount->contract;
@@ -213,7 +273,9 @@ static void prepare_call(const account_exchange_t *x, account_call_t *call)
     call->store = x->store;
     call->settings = x->settings;
     call->gate = x->gate;
+    call->supplied = x->match->route->supplied;
     call->constants = x->match->route->constants;
+    call->devices = find_devices(x);
     call->terms.idle = contract->session_idle ? contract->session_idle : x->settings->session_idle;
     call->terms.life = contract->session_life ? contract->session_life : x->settings->session_life;
     call->terms.address = x->address;
@@ -238,6 +300,8 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
     }
     else if (rv == APR_SUCCESS) {
         account_judge(route, pairs, &judged, x->store->pool);
+        call->values = judged.values;
+        call->profile = judged.profile;
         if (judged.refusal) {
             answer->outcome = ACCOUNT_INVALID;
             answer->value = judged.value;
@@ -245,8 +309,6 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
             *reply = judged.refusal;
             return APR_SUCCESS;
         }
-        call->values = judged.values;
-        call->profile = judged.profile;
         rv = route->action->run(call, answer);
     }
     *reply = route->replies[answer->outcome];

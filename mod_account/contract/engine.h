@@ -50,11 +50,13 @@ typedef struct account_exchange_t {
 /* What goes back. */
 typedef struct account_response_t {
     int status;
+    const char *type; /* of the body: JSON, HTML or PNG */
+    int is_page;
     const char *body;
     apr_size_t length;
     account_answer_t answer;
     apr_status_t failure; /* of the machine: why it is unavailable */
-    const char *refused;  /* the input that was invalid, for the log */
+    const char *refused;  /* what was invalid, for the log: "INPUT.RULE" */
 } account_response_t;
 
 /* How long a client shall wait after "unavailable", in seconds. */

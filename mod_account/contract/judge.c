@@ -172,11 +172,11 @@ static int looks_like_number(const char *value)
 static account_rule_e judge_value(const account_parameter_t *p, const apr_array_header_t *pairs,
                                   const char **value, apr_pool_t *pool)
 {
-    const char *sent = *value;
+    const char *sent = *value, *converted;
     const char *again = p->again ? find_value(pairs, p->again) : NULL;
     apr_size_t length;
 
-    *value = convert(p, sent, pool);
+    converted = *value = convert(p, sent, pool);
     if (!*value) {
         return ACCOUNT_RULE_CONVERTER;
     }
@@ -189,7 +189,7 @@ static account_rule_e judge_value(const account_parameter_t *p, const apr_array_
     }
     *value = judge_type(p->input.type, *value, pool);
     if (!*value) {
-        return p->input.type == ACCOUNT_TYPE_ADDRESS && looks_like_number(sent)
+        return p->input.type == ACCOUNT_TYPE_ADDRESS && looks_like_number(converted)
                    ? ACCOUNT_RULE_TYPE_MOBILE
                    : ACCOUNT_RULE_TYPE;
     }
@@ -212,7 +212,7 @@ static void refuse(const account_parameter_t *p, account_rule_e rule, const char
         p->input.type == ACCOUNT_TYPE_SECRET || p->input.type == ACCOUNT_TYPE_NEW_SECRET;
 
     judged->refusal = p->refusals[rule];
-    judged->refused = p->input.name;
+    judged->refused = judged->refusal->outcome + strlen("invalid.");
     judged->value = is_secret || !sent ? "" : sent;
 }
 

@@ -13,7 +13,7 @@ typedef struct account_judged_t {
     const char **values;                     /* by the action's inputs, normalised; NULL: absent */
     apr_array_header_t *profile;             /* of account_profile_field_t */
     const account_compiled_reply_t *refusal; /* of the first rule that is broken; NULL: none */
-    const char *refused;                     /* the input it is about */
+    const char *refused;                     /* what it is about: "INPUT.RULE" */
     const char *value;                       /* its value as sent, "" for a secret */
 } account_judged_t;
 

@@ -213,17 +213,55 @@ const char *account_compile_parameter(account_compiler_t *c, account_route_t *ro
     return error;
 }
 
+/* Whether the line's input is one of a|b. */
+static int is_input(const account_parameter_t *p, const char *inputs)
+{
+    const char *found = strstr(inputs, p->input.name);
+    apr_size_t length = strlen(p->input.name);
+
+    return found && (found == inputs || found[-1] == '|')
+           && (found[length] == '\0' || found[length] == '|');
+}
+
 int account_route_supplies(const account_route_t *route, const char *inputs)
 {
     int i;
 
     for (i = 0; i < route->parameters->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(route->parameters, i, account_parameter_t *)->input.name;
-        const char *found = strstr(inputs, name);
-        apr_size_t length = strlen(name);
+        if (is_input(APR_ARRAY_IDX(route->parameters, i, account_parameter_t *), inputs)) {
+            return 1;
+        }
+    }
+    return 0;
+}
 
-        if (found && (found == inputs || found[-1] == '|')
-            && (found[length] == '\0' || found[length] == '|')) {
+/* By the line's input and is=. */
+static int takes(const account_parameter_t *p, account_kind_e kind)
+{
+    int is_mobile = p->input.type == ACCOUNT_TYPE_MOBILE || (p->is && strcmp(p->is, "mobile") == 0);
+    int is_email = p->input.type == ACCOUNT_TYPE_EMAIL || (p->is && strcmp(p->is, "email") == 0);
+
+    if (strcmp(p->input.name, account_kind_names[ACCOUNT_USER_NAME]) == 0) {
+        return kind == ACCOUNT_USER_NAME; /* whatever it looks like */
+    }
+    switch (kind) {
+    case ACCOUNT_EMAIL:
+        return !is_mobile;
+    case ACCOUNT_MOBILE:
+        return !is_email;
+    default:
+        return !is_mobile && !is_email && p->input.type != ACCOUNT_TYPE_ADDRESS;
+    }
+}
+
+int account_route_takes(const account_route_t *route, const char *inputs, account_kind_e kind)
+{
+    int i;
+
+    for (i = 0; i < route->parameters->nelts; i++) {
+        const account_parameter_t *p = APR_ARRAY_IDX(route->parameters, i, account_parameter_t *);
+
+        if (is_input(p, inputs) && takes(p, kind)) {
             return 1;
         }
     }
@@ -306,12 +344,29 @@ static const char *check_needs(account_compiler_t *c, account_route_draft_t *dra
     return NULL;
 }
 
+static const int *supplied_by(account_compiler_t *c, const account_route_t *route)
+{
+    const account_input_t *inputs = route->action->inputs;
+    int *supplied;
+    int i, count = 0;
+
+    while (inputs[count].name) {
+        count++;
+    }
+    supplied = apr_pcalloc(c->pool, (count + 1) * sizeof(*supplied));
+    for (i = 0; i < count; i++) {
+        supplied[i] = account_route_supplies(route, inputs[i].name);
+    }
+    return supplied;
+}
+
 const char *account_compile_inputs(account_compiler_t *c, account_route_draft_t *draft)
 {
     account_route_t *route = draft->route;
     const char *error = check_needs(c, draft);
     int i;
 
+    route->supplied = supplied_by(c, route);
     route->names = apr_array_make(c->pool, 8, sizeof(const char *));
     for (i = 0; i < route->parameters->nelts; i++) {
         const account_parameter_t *p = APR_ARRAY_IDX(route->parameters, i, account_parameter_t *);

@@ -17,13 +17,15 @@ typedef struct account_piece_t {
     apr_size_t length;
     const account_field_t *field; /* or a slot */
     const char *rest;
-    apr_array_header_t *filters; /* of account_filter_t */
+    apr_array_header_t *filters;    /* of account_filter_t */
+    const account_template_t *item; /* of a list: what each of its items looks like */
     int is_mount;
     int in_string;
 } account_piece_t;
 
 struct account_template_t {
     apr_array_header_t *pieces; /* of account_piece_t */
+    account_needs_t needs;      /* of all its slots, those in items included */
 };
 
 #endif

@@ -43,6 +43,7 @@ static const char *value_text(const account_value_t *value, apr_pool_t *pool)
 {
     switch (value->type) {
     case ACCOUNT_TEXT:
+    case ACCOUNT_DECIMAL:
         return value->text;
     case ACCOUNT_NUMBER:
         return apr_psprintf(pool, "%" APR_INT64_T_FMT, value->number);
@@ -103,33 +104,64 @@ static void render_value(const filtered_t *f, int in_string, account_buffer_t *b
     }
 }
 
+/* An array of what each item looks like. */
+static apr_status_t render_list(const account_piece_t *piece, const account_call_t *call,
+                                const account_answer_t *answer, const char *mount,
+                                account_buffer_t *buffer)
+{
+    const apr_array_header_t *entries = answer->entries;
+    account_answer_t item = *answer;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    account_buffer_add_text(buffer, "[");
+    for (i = 0; entries && i < entries->nelts && rv == APR_SUCCESS; i++) {
+        item.entry = &APR_ARRAY_IDX(entries, i, account_entry_t);
+        account_buffer_add_text(buffer, i ? "," : "");
+        rv = account_template_render(piece->item, call, &item, mount, buffer);
+    }
+    account_buffer_add_text(buffer, "]");
+    return rv;
+}
+
+static apr_status_t render_slot(const account_piece_t *piece, const account_call_t *call,
+                                const account_answer_t *answer, const char *mount,
+                                account_buffer_t *buffer)
+{
+    filtered_t f = {{ACCOUNT_TEXT, mount, 0}, NULL};
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    if (!piece->is_mount) {
+        rv = piece->field->get(call, answer, piece->rest, &f.value);
+    }
+    if (rv == APR_SUCCESS) {
+        for (i = 0; i < piece->filters->nelts; i++) {
+            apply_filter(&f, &APR_ARRAY_IDX(piece->filters, i, account_filter_t), buffer->pool);
+        }
+        render_value(&f, piece->in_string, buffer);
+    }
+    return rv;
+}
+
 apr_status_t account_template_render(const account_template_t *compiled, const account_call_t *call,
                                      const account_answer_t *answer, const char *mount,
                                      account_buffer_t *buffer)
 {
     const account_piece_t *pieces = (const account_piece_t *)compiled->pieces->elts;
-    int i, j;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
 
-    for (i = 0; i < compiled->pieces->nelts; i++) {
+    for (i = 0; i < compiled->pieces->nelts && rv == APR_SUCCESS; i++) {
         const account_piece_t *piece = &pieces[i];
-        filtered_t f = {{ACCOUNT_TEXT, mount, 0}, NULL};
 
         if (piece->bytes) {
             account_buffer_add(buffer, piece->bytes, piece->length);
-            continue;
         }
-        if (!piece->is_mount) {
-            apr_status_t rv = piece->field->get
-                                  ? piece->field->get(call, answer, piece->rest, &f.value)
-                                  : APR_ENOTIMPL;
-            if (rv != APR_SUCCESS) {
-                return rv;
-            }
+        else {
+            rv = piece->item ? render_list(piece, call, answer, mount, buffer)
+                             : render_slot(piece, call, answer, mount, buffer);
         }
-        for (j = 0; j < piece->filters->nelts; j++) {
-            apply_filter(&f, &APR_ARRAY_IDX(piece->filters, j, account_filter_t), buffer->pool);
-        }
-        render_value(&f, piece->in_string, buffer);
     }
-    return APR_SUCCESS;
+    return rv;
 }

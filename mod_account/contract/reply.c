@@ -2,6 +2,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "action/texts.h"
 #include "contract/compiler.h"
 
 void account_sayings_init(account_sayings_t *sayings, apr_pool_t *pool)
@@ -17,6 +18,10 @@ static const char *remember(account_compiler_t *c, apr_hash_t *hash, const char 
     const account_saying_t *earlier = apr_hash_get(hash, name, APR_HASH_KEY_STRING);
     const char *error = account_template_check_text(saying.text, c->pool);
 
+    if (earlier && earlier->is_page != saying.is_page) {
+        return apr_psprintf(c->pool, "the outcome %s has an %s here and an %s at line %d", name,
+                            saying.line->name, earlier->line->name, earlier->line->number);
+    }
     if (earlier) {
         return apr_psprintf(c->pool, "%s %s stands twice: here and at line %d", saying.line->name,
                             name, earlier->line->number);
@@ -26,12 +31,12 @@ static const char *remember(account_compiler_t *c, apr_hash_t *hash, const char 
     return error;
 }
 
-const char *account_compile_reply(account_compiler_t *c, account_sayings_t *sayings,
-                                  const account_line_t *line, const apr_array_header_t *words)
+static const char *compile_answer(account_compiler_t *c, account_sayings_t *sayings,
+                                  const apr_array_header_t *words, account_saying_t saying)
 {
     const char *status = APR_ARRAY_IDX(words, 1, const char *);
-    account_saying_t saying = {0, APR_ARRAY_IDX(words, 2, const char *), line, 0};
 
+    saying.text = APR_ARRAY_IDX(words, 2, const char *);
     if (strlen(status) == 3 && strspn(status, "0123456789") == 3) {
         saying.status = (int)apr_atoi64(status);
     }
@@ -41,10 +46,28 @@ const char *account_compile_reply(account_compiler_t *c, account_sayings_t *sayi
     return remember(c, sayings->replies, APR_ARRAY_IDX(words, 0, const char *), saying);
 }
 
+const char *account_compile_reply(account_compiler_t *c, account_sayings_t *sayings,
+                                  const account_line_t *line, const apr_array_header_t *words)
+{
+    return compile_answer(c, sayings, words, (account_saying_t){.line = line});
+}
+
+const char *account_compile_page(account_compiler_t *c, account_sayings_t *sayings,
+                                 const account_line_t *line, const apr_array_header_t *words)
+{
+    const char *name = APR_ARRAY_IDX(words, 2, const char *);
+
+    if (!account_page_is_known(name)) {
+        return apr_psprintf(c->pool, "there is no page %s%s", name,
+                            account_line_suggest(name, account_page_names, c->pool));
+    }
+    return compile_answer(c, sayings, words, (account_saying_t){.line = line, .is_page = 1});
+}
+
 const char *account_compile_message(account_compiler_t *c, account_sayings_t *sayings,
                                     const account_line_t *line, const apr_array_header_t *words)
 {
-    account_saying_t saying = {0, APR_ARRAY_IDX(words, 1, const char *), line, 0};
+    account_saying_t saying = {.text = APR_ARRAY_IDX(words, 1, const char *), .line = line};
 
     if (strcmp(APR_ARRAY_IDX(words, 0, const char *), "*") == 0) {
         return "there is no AccountMessage *: each outcome has a text of its own";
@@ -97,6 +120,55 @@ typedef struct possible_t {
     account_compiled_reply_t **reply; /* where the compiled reply belongs */
 } possible_t;
 
+/* The one outcome that is bytes: there is nothing to say to it. */
+static const char *compile_picture(account_compiler_t *c, const account_route_draft_t *draft,
+                                   const possible_t *possible)
+{
+    apr_hash_t *const all[] = {draft->sayings.replies, draft->sayings.messages, c->sayings.replies,
+                               c->sayings.messages};
+    account_compiled_reply_t *compiled = apr_pcalloc(c->pool, sizeof(*compiled));
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const account_saying_t *saying = apr_hash_get(all[i], possible->name, APR_HASH_KEY_STRING);
+
+        if (saying) {
+            c->at = saying->line;
+            return apr_psprintf(c->pool, "the outcome %s is a picture, not a reply",
+                                possible->name);
+        }
+    }
+    compiled->outcome = possible->name;
+    compiled->status = 200;
+    compiled->is_picture = 1;
+    *possible->reply = compiled;
+    return NULL;
+}
+
+/* The body of a reply, with the text that belongs to the outcome. */
+static const char *compile_body(account_compiler_t *c, const account_route_draft_t *draft,
+                                const possible_t *possible, const account_saying_t *reply,
+                                const account_template_t **body)
+{
+    const account_saying_t *message =
+        find_saying(draft->sayings.messages, c->sayings.messages, possible->name, c->pool);
+    const account_scope_t scope = {
+        .shapes = c->shapes,
+        .maps = c->maps,
+        .outcome = possible->name,
+        .message = message ? message->text : account_outcomes[possible->outcome].message,
+        .carries = possible->carries,
+    };
+    const char *error = account_template_compile(body, reply->text, &scope, c->pool);
+
+    if (error) {
+        /* A text that is missing is the route's fault, a wrong template the line's. */
+        c->at = strstr(error, "no AccountMessage") ? draft->route->line : reply->line;
+        return apr_psprintf(c->pool, "%s (route %s)", error, draft->route->name);
+    }
+    return NULL;
+}
+
 static const char *compile_possible(account_compiler_t *c, account_route_draft_t *draft,
                                     const possible_t *possible)
 {
@@ -104,15 +176,12 @@ static const char *compile_possible(account_compiler_t *c, account_route_draft_t
     const account_outcome_t *outcome = &account_outcomes[possible->outcome];
     const account_saying_t *reply =
         find_saying(own->replies, shared->replies, possible->name, c->pool);
-    const account_saying_t *message =
-        find_saying(own->messages, shared->messages, possible->name, c->pool);
-    account_scope_t scope = {c->shapes,         c->maps,
-                             possible->name,    message ? message->text : outcome->message,
-                             possible->carries, 0};
-    account_compiled_reply_t *compiled = apr_palloc(c->pool, sizeof(*compiled));
+    account_compiled_reply_t *compiled = apr_pcalloc(c->pool, sizeof(*compiled));
     int by_star = !reply;
-    const char *error;
 
+    if (possible->outcome == ACCOUNT_IMAGE) {
+        return compile_picture(c, draft, possible);
+    }
     mark_possible(own->replies, possible->name, c->pool);
     mark_possible(shared->replies, possible->name, c->pool);
     mark_possible(own->messages, possible->name, c->pool);
@@ -129,37 +198,35 @@ static const char *compile_possible(account_compiler_t *c, account_route_draft_t
                             possible->name, draft->route->action->name,
                             possible->is_answer ? "" : ", and there is no AccountReply *");
     }
+    compiled->outcome = possible->name;
     compiled->status = by_star && outcome->http_status ? outcome->http_status : reply->status;
-    error = account_template_compile(&compiled->body, reply->text, &scope, c->pool);
-    if (error) {
-        /* A text that is missing is the route's fault, a wrong template the line's. */
-        c->at = strstr(error, "no AccountMessage") ? draft->route->line : reply->line;
-        return apr_psprintf(c->pool, "%s (route %s)", error, draft->route->name);
-    }
+    compiled->page = reply->is_page ? reply->text : NULL;
     *possible->reply = compiled;
-    return NULL;
+    return reply->is_page ? NULL : compile_body(c, draft, possible, reply, &compiled->body);
+}
+
+/* Whether one of the inputs a|b can be an identifier of the kind that is taken. */
+static int is_takable(const account_route_t *route, const char *inputs, account_outcome_e outcome)
+{
+    return outcome < ACCOUNT_TAKEN_USER_NAME || outcome > ACCOUNT_TAKEN_MOBILE
+           || !account_route_supplies(route, inputs)
+           || account_route_takes(route, inputs, outcome - ACCOUNT_TAKEN_USER_NAME);
 }
 
 static int happens(const account_route_draft_t *draft, const account_ending_t *ending)
 {
-    const account_constant_t *constants = draft->route->action->constants;
-    const char *equals = ending->if_constant ? strchr(ending->if_constant, '=') : NULL;
-    int i;
+    const account_route_t *route = draft->route;
+    int constant;
 
     if (!ending->if_input && !ending->if_constant) {
         return 1;
     }
-    if (ending->if_input && account_route_supplies(draft->route, ending->if_input)) {
-        return 1;
+    if (ending->if_input && account_route_supplies(route, ending->if_input)) {
+        return is_takable(route, ending->if_input, ending->outcome);
     }
-    for (i = 0; equals && constants[i].name; i++) {
-        if (strlen(constants[i].name) == (apr_size_t)(equals - ending->if_constant)
-            && strncmp(constants[i].name, ending->if_constant, equals - ending->if_constant) == 0
-            && draft->constants_set[i]) {
-            return strcmp(constants[i].values[draft->route->constants[i]], equals + 1) == 0;
-        }
-    }
-    return 0;
+    constant = ending->if_constant ? account_route_setting(route, ending->if_constant) : -1;
+    return constant >= 0 && draft->constants_set[constant]
+           && is_takable(route, "target", ending->outcome);
 }
 
 static const char *compile_endings(account_compiler_t *c, account_route_draft_t *draft)

@@ -101,6 +101,63 @@ const char *account_compile_address(account_compiler_t *c, account_route_t *rout
     return error ? error : check_unique(c, route);
 }
 
+int account_route_setting(const account_route_t *route, const char *setting)
+{
+    const account_constant_t *constants = route->action->constants;
+    const char *equals = strchr(setting, '=');
+    apr_size_t length = equals - setting;
+    int i;
+
+    for (i = 0; constants[i].name; i++) {
+        if (strlen(constants[i].name) == length
+            && strncmp(constants[i].name, setting, length) == 0) {
+            return strcmp(constants[i].values[route->constants[i]], equals + 1) == 0 ? i : -1;
+        }
+    }
+    return -1;
+}
+
+int account_route_sends(const account_route_t *route, account_channel_e channel)
+{
+    const account_sending_t *sends = &route->action->sends;
+
+    return sends->to
+           && (!sends->if_constant || account_route_setting(route, sends->if_constant) >= 0)
+           && account_route_takes(route, sends->to,
+                                  channel == ACCOUNT_MAIL ? ACCOUNT_EMAIL : ACCOUNT_MOBILE);
+}
+
+static void add_outcome(apr_array_header_t *names, const account_compiled_reply_t *reply)
+{
+    int i;
+
+    for (i = 0; reply && i < names->nelts; i++) {
+        if (strcmp(WORD(names, i), reply->outcome) == 0) {
+            return;
+        }
+    }
+    if (reply) {
+        APR_ARRAY_PUSH(names, const char *) = reply->outcome;
+    }
+}
+
+apr_array_header_t *account_route_outcomes(const account_route_t *route, apr_pool_t *pool)
+{
+    apr_array_header_t *names = apr_array_make(pool, 32, sizeof(const char *));
+    int i, rule;
+
+    for (i = 0; i < ACCOUNT_OUTCOMES; i++) {
+        add_outcome(names, route->replies[i]);
+    }
+    for (i = 0; i < route->parameters->nelts; i++) {
+        for (rule = 0; rule < ACCOUNT_RULES; rule++) {
+            add_outcome(names,
+                        APR_ARRAY_IDX(route->parameters, i, account_parameter_t *)->refusals[rule]);
+        }
+    }
+    return names;
+}
+
 const account_route_t *account_contract_route(const account_contract_t *contract, const char *name)
 {
     int i;

@@ -18,6 +18,7 @@ typedef struct compiler_t {
     apr_array_header_t *pieces;
     apr_array_header_t *bare; /* of const char *: the slots without quotes, by number */
     account_buffer_t literal; /* what came since the last slot */
+    account_needs_t *needs;
     apr_pool_t *pool;
 } compiler_t;
 
@@ -140,6 +141,7 @@ static const char *const *hash_names(apr_hash_t *hash, const char *const *more, 
 static const char *parse_filter(compiler_t *c, const char *text, account_filter_t *filter)
 {
     static const char *const built_in[] = {"iso8601", "add", "or", NULL};
+    apr_hash_t *known = apr_hash_overlay(c->pool, c->scope->shapes, c->scope->maps);
     const char *argument = strchr(text, '=');
     const char *name = argument ? apr_pstrmemdup(c->pool, text, argument - text) : text;
     char *end;
@@ -169,11 +171,10 @@ static const char *parse_filter(compiler_t *c, const char *text, account_filter_
     }
     filter->type = FILTER_MAP;
     filter->map = apr_hash_get(c->scope->maps, name, APR_HASH_KEY_STRING);
-    return filter->map
-               ? NULL
-               : apr_psprintf(c->pool, "there is no filter, map or shape %s%s", name,
-                              account_line_suggest(
-                                  name, hash_names(c->scope->maps, built_in, c->pool), c->pool));
+    return filter->map ? NULL
+                       : apr_psprintf(c->pool, "there is no filter, map or shape %s%s", name,
+                                      account_line_suggest(
+                                          name, hash_names(known, built_in, c->pool), c->pool));
 }
 
 /* %{outcome}, alone or through one map: known now, so it becomes a literal. */
@@ -274,52 +275,124 @@ static const char *unknown_name(compiler_t *c, const char *name)
 
 static const char *check_carried(compiler_t *c, const account_field_t *field, const char *name)
 {
-    /* A shape by itself says nothing of its outcome; an item's fields stand in shapes only. */
-    if (!c->scope->outcome || (field->group & c->scope->carries)
-        || (field->group == ACCOUNT_CARRIES_ENTRY && c->scope->depth > 0)) {
+    /* A shape by itself says nothing of its outcome. */
+    if (!c->scope->outcome || (field->group & c->scope->carries)) {
         return NULL;
     }
     return apr_psprintf(c->pool, "the outcome %s does not carry %%{%s}", c->scope->outcome, name);
 }
 
+/* *item: the name of the shape among the filters, which a list takes; NULL: there is none. */
 static const char *split_slot(compiler_t *c, const char *slot, const char **name,
-                              apr_array_header_t **filters, int *per_item)
+                              apr_array_header_t **filters, const char **item)
 {
     const char *bar = strchr(slot, '|');
     const char *error = NULL;
 
     *filters = apr_array_make(c->pool, 1, sizeof(account_filter_t));
     *name = bar ? apr_pstrmemdup(c->pool, slot, bar - slot) : slot;
+    *item = NULL;
     while (bar && !error) {
         const char *text = bar + 1;
 
         /* what follows or= is JSON to the end of the slot, bars included */
         bar = strncmp(text, "or=", 3) == 0 ? NULL : strchr(text, '|');
         text = bar ? apr_pstrmemdup(c->pool, text, bar - text) : text;
-        /* A shape as a filter applies to each item of a list: here it is only checked. */
         if (apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING)) {
-            compiler_t item = *c;
-
-            *per_item = 1;
-            item.pieces = apr_array_make(c->pool, 8, sizeof(account_piece_t));
-            account_buffer_init(&item.literal, 64, c->pool);
-            error =
-                emit_shape(&item, text, apr_hash_get(c->scope->shapes, text, APR_HASH_KEY_STRING));
-            continue;
+            error = *item ? "a list takes one shape, not two" : NULL;
+            *item = text;
         }
-        error = parse_filter(c, text, apr_array_push(*filters));
+        else {
+            error = parse_filter(c, text, apr_array_push(*filters));
+        }
     }
     return error;
+}
+
+static account_piece_t *add_slot(compiler_t *c, const account_field_t *field)
+{
+    account_piece_t *piece;
+
+    flush_literal(c);
+    piece = apr_array_push(c->pieces);
+    memset(piece, 0, sizeof(*piece));
+    piece->field = field;
+    return piece;
+}
+
+/* A list: what its items look like is compiled apart. */
+static const char *emit_list(compiler_t *c, const account_field_t *field, const char *shape,
+                             int filters)
+{
+    account_scope_t scope = *c->scope;
+    account_template_t *template = apr_pcalloc(c->pool, sizeof(*template));
+    compiler_t item = *c;
+    const char *error;
+
+    if (!shape || filters) {
+        return apr_psprintf(c->pool,
+                            "the list %%{%s} takes an AccountShape for its items and no other "
+                            "filter: %%{%s|SHAPE}",
+                            field->name, field->name);
+    }
+    if (c->scope->carries & ACCOUNT_CARRIES_ENTRY) {
+        return apr_psprintf(c->pool, "the list %%{%s} can't stand in an item of a list",
+                            field->name);
+    }
+    scope.carries |= ACCOUNT_CARRIES_ENTRY;
+    item.scope = &scope;
+    item.pieces = apr_array_make(c->pool, 8, sizeof(account_piece_t));
+    account_buffer_init(&item.literal, 64, c->pool);
+    error = emit_shape(&item, shape, apr_hash_get(scope.shapes, shape, APR_HASH_KEY_STRING));
+    flush_literal(&item);
+    template->pieces = item.pieces;
+    add_slot(c, field)->item = template;
+    return error;
+}
+
+static void note_need(compiler_t *c, const account_field_t *field, const char *rest)
+{
+    const apr_array_header_t *extras = c->needs->extras;
+    int i;
+
+    c->needs->points |= field->group == ACCOUNT_CARRIES_POINTS
+                            ? strncmp(field->name, "points.", 7) == 0
+                            : strncmp(field->name, "account.points", 14) == 0;
+    if (strcmp(field->name, "account.extra.") == 0) {
+        for (i = 0; i < extras->nelts; i++) {
+            if (strcmp(APR_ARRAY_IDX(extras, i, const char *), rest) == 0) {
+                return;
+            }
+        }
+        APR_ARRAY_PUSH((apr_array_header_t *)extras, const char *) = rest;
+    }
+}
+
+/* Where a value may stand: its outcome carries it, a list where JSON is wanted. */
+static const char *check_field(compiler_t *c, const account_field_t *field, const char *name,
+                               const char *shape, int in_string)
+{
+    /* those that are no fields may only have got here with a shape as a filter */
+    if (!field && strcmp(name, "outcome") != 0 && strcmp(name, "mount") != 0) {
+        return unknown_name(c, name);
+    }
+    if (!field || (shape && !field->is_list)) {
+        return apr_psprintf(c->pool, "%%{%s} is no list: a shape is no filter for it", name);
+    }
+    if (field->is_list && in_string) {
+        return apr_psprintf(c->pool, "the list %%{%s} can't stand in quotes", name);
+    }
+    return check_carried(c, field, name);
 }
 
 static const char *emit_slot(compiler_t *c, const char *slot, int in_string)
 {
     apr_array_header_t *filters;
     const account_field_t *field = NULL;
-    const char *name, *shape, *rest = NULL;
-    int per_item = 0, is_mount;
-    const char *error = split_slot(c, slot, &name, &filters, &per_item);
+    const char *name, *shape, *item, *rest = NULL;
+    const char *error = split_slot(c, slot, &name, &filters, &item);
     account_piece_t *piece;
+    int is_mount;
 
     if (error) {
         return error;
@@ -327,32 +400,28 @@ static const char *emit_slot(compiler_t *c, const char *slot, int in_string)
     shape = apr_hash_get(c->scope->shapes, name, APR_HASH_KEY_STRING);
     if (shape) {
         return in_string ? apr_psprintf(c->pool, "the shape %%{%s} can't stand in quotes", name)
-               : filters->nelts ? apr_psprintf(c->pool, "the shape %%{%s} takes no filter", name)
-                                : emit_shape(c, name, shape);
+               : filters->nelts || item
+                   ? apr_psprintf(c->pool, "the shape %%{%s} takes no filter", name)
+                   : emit_shape(c, name, shape);
     }
     if (strcmp(name, "message") == 0) {
-        return !c->scope->outcome ? NULL
-               : filters->nelts   ? "%{message} takes no filter"
-                                  : emit_message(c, in_string);
+        return !c->scope->outcome       ? NULL
+               : filters->nelts || item ? "%{message} takes no filter"
+                                        : emit_message(c, in_string);
     }
-    if (strcmp(name, "outcome") == 0) {
+    if (strcmp(name, "outcome") == 0 && !item) {
         return c->scope->outcome ? emit_outcome(c, filters, in_string) : NULL;
     }
-    is_mount = strcmp(name, "mount") == 0;
+    is_mount = strcmp(name, "mount") == 0 && !item;
     if (!is_mount) {
         field = account_field_find(name, &rest);
-        error = !field ? unknown_name(c, name)
-                : per_item && !field->is_list
-                    ? apr_psprintf(c->pool, "%%{%s} is no list: a shape is no filter for it", name)
-                    : check_carried(c, field, name);
-        if (error) {
-            return error;
+        error = check_field(c, field, name, item, in_string);
+        if (error || field->is_list) {
+            return error ? error : emit_list(c, field, item, filters->nelts);
         }
+        note_need(c, field, rest);
     }
-    flush_literal(c);
-    piece = apr_array_push(c->pieces);
-    memset(piece, 0, sizeof(*piece));
-    piece->field = field;
+    piece = add_slot(c, field);
     piece->rest = rest;
     piece->filters = filters;
     piece->is_mount = is_mount;
@@ -463,14 +532,16 @@ static const char *emit_json(compiler_t *c, const char *text)
 const char *account_template_compile(const account_template_t **compiled, const char *json,
                                      const account_scope_t *scope, apr_pool_t *pool)
 {
-    account_template_t *template = apr_palloc(pool, sizeof(*template));
+    account_template_t *template = apr_pcalloc(pool, sizeof(*template));
     compiler_t c = {scope,
                     apr_array_make(pool, 8, sizeof(account_piece_t)),
                     apr_array_make(pool, 8, sizeof(const char *)),
                     {0},
+                    &template->needs,
                     pool};
     const char *error = account_template_check_text(json, pool);
 
+    template->needs.extras = apr_array_make(pool, 1, sizeof(const char *));
     account_buffer_init(&c.literal, strlen(json), pool);
     if (!error) {
         error = emit_json(&c, json);
@@ -479,4 +550,9 @@ const char *account_template_compile(const account_template_t **compiled, const 
     template->pieces = c.pieces;
     *compiled = template;
     return error;
+}
+
+const account_needs_t *account_template_needs(const account_template_t *compiled)
+{
+    return compiled->needs.points || compiled->needs.extras->nelts ? &compiled->needs : NULL;
 }

@@ -39,9 +39,13 @@ typedef struct account_scope_t {
     int depth;           /* of shapes within shapes */
 } account_scope_t;
 
-/* NULL, or a text for the administrator. *compiled lives in pool. */
+/* NULL, or a text for the administrator. *compiled lives in pool. A list needs a shape, which is
+ * then rendered for each of its items: only there can slots of entry.* stand. */
 const char *account_template_compile(const account_template_t **compiled, const char *json,
                                      const account_scope_t *scope, apr_pool_t *pool);
+
+/* What has to be fetched before the template can be rendered; NULL where that is nothing. */
+const account_needs_t *account_template_needs(const account_template_t *compiled);
 
 /* NULL, or what is wrong with a text as such: a ${…} that was not replaced, bytes that are no
  * UTF-8. */

@@ -33,7 +33,7 @@ static account_status_e status_of(const char *name)
     return ACCOUNT_DISABLED;
 }
 
-static account_kind_e kind_of(const char *name)
+account_kind_e account_kind_of(const char *name)
 {
     int i;
 
@@ -63,7 +63,7 @@ const account_t *account_row_read(const char *const *columns, apr_pool_t *pool)
     account->password = columns[7];
     account->role = columns[8];
     account->status = status_of(columns[9]);
-    account->registered_kind = kind_of(columns[10]);
+    account->registered_kind = account_kind_of(columns[10]);
     account->registered_with = columns[11];
     account->attributes = columns[12];
     account->created = apr_atoi64(columns[13]);
@@ -71,10 +71,11 @@ const account_t *account_row_read(const char *const *columns, apr_pool_t *pool)
     return account;
 }
 
-/* One account by one key of a text or a number. */
+/* One account by one key: an identifier, else a ref, else a number. */
 typedef struct finding_t {
     const account_store_t *store;
-    const char *canonical; /* or NULL: by id */
+    const char *canonical;
+    const char *ref;
     apr_int64_t id;
     const account_t *found;
 } finding_t;
@@ -90,6 +91,10 @@ static apr_status_t find(account_db_t *db, void *baton)
         rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER,
                             ACCOUNT_ARGS(TEXT(realm), TEXT(finding->canonical)), &columns);
     }
+    else if (finding->ref != NULL) {
+        rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_REF,
+                            ACCOUNT_ARGS(TEXT(realm), TEXT(finding->ref)), &columns);
+    }
     else {
         rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_ID,
                             ACCOUNT_ARGS(TEXT(realm), NUMBER(finding->id)), &columns);
@@ -101,7 +106,7 @@ static apr_status_t find(account_db_t *db, void *baton)
 apr_status_t account_find(const account_store_t *store, const char *canonical,
                           const account_t **account)
 {
-    finding_t finding = {store, canonical, 0, NULL};
+    finding_t finding = {.store = store, .canonical = canonical};
     /* what has no canonical form is nobody's */
     apr_status_t rv =
         canonical ? account_store_run(store, ACCOUNT_READ, find, &finding) : APR_SUCCESS;
@@ -113,100 +118,54 @@ apr_status_t account_find(const account_store_t *store, const char *canonical,
 apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
                                 const account_t **account)
 {
-    finding_t finding = {store, NULL, id, NULL};
+    finding_t finding = {.store = store, .id = id};
     apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, &finding);
 
     *account = rv == APR_SUCCESS ? finding.found : NULL;
     return rv;
 }
 
-typedef struct creation_t {
-    const account_store_t *store;
-    const account_t *fields;
-    const account_session_t *session;
-    const char *ref;
-    const char *canonical[ACCOUNT_KINDS]; /* NULL: nothing to claim */
-    int kind;                             /* being claimed */
-    const account_t *created;
-} creation_t;
-
-static apr_int64_t verified_of(const account_t *account, int kind)
+apr_status_t account_find_by_ref(const account_store_t *store, const char *ref,
+                                 const account_t **account)
 {
-    return kind == ACCOUNT_EMAIL    ? account->email_verified
-           : kind == ACCOUNT_MOBILE ? account->mobile_verified
-                                    : 0;
-}
+    finding_t finding = {.store = store, .ref = ref};
+    apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, &finding);
 
-static apr_status_t create(account_db_t *db, void *baton)
-{
-    creation_t *creation = baton;
-    const account_store_t *store = creation->store;
-    const account_t *fields = creation->fields;
-    const char *const *columns = NULL;
-    apr_status_t rv;
-
-    creation->kind = ACCOUNT_KINDS;
-    rv = account_db_execute(
-        db, ACCOUNT_SQL_ACCOUNT_INSERT,
-        ACCOUNT_ARGS(
-            TEXT(creation->ref), TEXT(store->realm), TEXT(fields->identifiers[ACCOUNT_USER_NAME]),
-            TEXT(fields->identifiers[ACCOUNT_EMAIL]), TEXT(fields->identifiers[ACCOUNT_MOBILE]),
-            NUMBER(fields->email_verified), NUMBER(fields->mobile_verified), TEXT(fields->password),
-            TEXT(fields->role ? fields->role : ""), TEXT(status_names[fields->status]),
-            TEXT(account_kind_names[fields->registered_kind]), TEXT(fields->registered_with),
-            TEXT(fields->attributes ? fields->attributes : "{}"), NUMBER(store->now),
-            NUMBER(store->now)),
-        NULL);
-    if (rv == APR_SUCCESS) {
-        rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_REF, ACCOUNT_ARGS(TEXT(creation->ref)),
-                            &columns);
-    }
-    if (rv != APR_SUCCESS || columns == NULL) {
-        return rv == APR_SUCCESS ? ACCOUNT_EDATABASE : rv;
-    }
-    creation->created = account_row_read(columns, store->pool);
-    for (creation->kind = 0; creation->kind < ACCOUNT_KINDS; creation->kind++) {
-        if (creation->canonical[creation->kind] == NULL) {
-            continue;
-        }
-        rv = account_db_execute(
-            db, ACCOUNT_SQL_IDENTIFIER_INSERT,
-            ACCOUNT_ARGS(TEXT(store->realm), TEXT(creation->canonical[creation->kind]),
-                         NUMBER(creation->created->id), TEXT(account_kind_names[creation->kind]),
-                         NUMBER(verified_of(fields, creation->kind)), NUMBER(store->now)),
-            NULL);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-    }
-    if (creation->session != NULL) {
-        account_session_t session = *creation->session;
-
-        session.account_id = creation->created->id;
-        rv = account_session_store(store, db, &session);
-    }
+    *account = rv == APR_SUCCESS ? finding.found : NULL;
     return rv;
 }
 
+/* What to claim for an account that is to be created. */
+typedef struct claims_t {
+    const char *canonical[ACCOUNT_KINDS]; /* NULL: nothing */
+    apr_int64_t verified[ACCOUNT_KINDS];
+} claims_t;
+
 /* The canonical form of each identifier, once. */
-static apr_status_t canonicalize(const account_store_t *store, creation_t *creation)
+static apr_status_t collect_claims(const account_store_t *store, const account_t *fields,
+                                   claims_t *claims)
 {
     int kind, other;
 
+    claims->verified[ACCOUNT_EMAIL] = fields->email_verified;
+    claims->verified[ACCOUNT_MOBILE] = fields->mobile_verified;
     for (kind = 0; kind < ACCOUNT_KINDS; kind++) {
-        const char *shown = creation->fields->identifiers[kind];
+        const char *shown = fields->identifiers[kind];
 
         if (shown == NULL) {
             continue;
         }
-        creation->canonical[kind] = account_text_identifier(store->pool, shown);
-        if (creation->canonical[kind] == NULL) {
+        claims->canonical[kind] = account_text_identifier(store->pool, shown);
+        if (claims->canonical[kind] == NULL) {
             return APR_EINVAL;
         }
         for (other = 0; other < kind; other++) {
-            if (creation->canonical[other] != NULL
-                && !strcmp(creation->canonical[other], creation->canonical[kind])) {
-                creation->canonical[kind] = NULL;
+            if (claims->canonical[other] != NULL
+                && !strcmp(claims->canonical[other], claims->canonical[kind])) {
+                claims->canonical[kind] = NULL;
+                if (claims->verified[other] == 0) {
+                    claims->verified[other] = claims->verified[kind];
+                }
                 break;
             }
         }
@@ -214,25 +173,105 @@ static apr_status_t canonicalize(const account_store_t *store, creation_t *creat
     return APR_SUCCESS;
 }
 
-apr_status_t account_create(const account_store_t *store, const account_t *fields,
-                            const account_session_t *session, const account_t **created,
-                            account_kind_e *taken)
+/* The row of the account, and the account as it is then. */
+static apr_status_t insert(const account_store_t *store, account_db_t *db, const account_t *fields,
+                           const account_t **created)
 {
-    creation_t creation = {
-        .store = store, .fields = fields, .session = session, .ref = fields->ref};
-    apr_status_t rv = canonicalize(store, &creation);
+    const char *ref = fields->ref;
+    const char *const *columns = NULL;
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rv == APR_SUCCESS && creation.ref == NULL) {
-        rv = account_random_hex(&creation.ref, store->random, store->pool);
+    if (ref == NULL) {
+        rv = account_random_hex(&ref, store->random, store->pool);
     }
     if (rv == APR_SUCCESS) {
+        rv = account_db_execute(
+            db, ACCOUNT_SQL_ACCOUNT_INSERT,
+            ACCOUNT_ARGS(
+                TEXT(ref), TEXT(store->realm), TEXT(fields->identifiers[ACCOUNT_USER_NAME]),
+                TEXT(fields->identifiers[ACCOUNT_EMAIL]), TEXT(fields->identifiers[ACCOUNT_MOBILE]),
+                NUMBER(fields->email_verified), NUMBER(fields->mobile_verified),
+                TEXT(fields->password), TEXT(fields->role ? fields->role : ""),
+                TEXT(status_names[fields->status]),
+                TEXT(account_kind_names[fields->registered_kind]), TEXT(fields->registered_with),
+                TEXT(fields->attributes ? fields->attributes : "{}"), NUMBER(store->now),
+                NUMBER(store->now)),
+            NULL);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_REF,
+                            ACCOUNT_ARGS(TEXT(store->realm), TEXT(ref)), &columns);
+    }
+    if (rv == APR_SUCCESS && columns == NULL) {
+        rv = ACCOUNT_EDATABASE;
+    }
+    if (rv == APR_SUCCESS) {
+        *created = account_row_read(columns, store->pool);
+    }
+    return rv;
+}
+
+apr_status_t account_create_in(const account_store_t *store, account_db_t *db,
+                               const account_t *fields, const account_t **created,
+                               account_kind_e *taken)
+{
+    claims_t claims = {{NULL}, {0}};
+    apr_status_t rv = collect_claims(store, fields, &claims);
+    int kind;
+
+    *taken = ACCOUNT_KINDS;
+    if (rv == APR_SUCCESS) {
+        rv = insert(store, db, fields, created);
+    }
+    for (kind = 0; kind < ACCOUNT_KINDS && rv == APR_SUCCESS; kind++) {
+        if (claims.canonical[kind] != NULL) {
+            account_identifier_t identifier = {claims.canonical[kind], (*created)->id, kind,
+                                               claims.verified[kind]};
+
+            rv = account_identifier_claim(store, db, &identifier);
+            if (rv == ACCOUNT_ECONFLICT) {
+                *taken = kind;
+            }
+        }
+    }
+    return rv;
+}
+
+typedef struct creation_t {
+    const account_store_t *store;
+    const account_t *fields;
+    const account_also_t *also;
+    const account_t *created;
+    account_kind_e taken;
+} creation_t;
+
+static apr_status_t create(account_db_t *db, void *baton)
+{
+    creation_t *creation = baton;
+    const account_store_t *store = creation->store;
+    apr_status_t rv =
+        account_create_in(store, db, creation->fields, &creation->created, &creation->taken);
+
+    return rv == APR_SUCCESS ? account_also_store(store, db, creation->also, creation->created->id)
+                             : rv;
+}
+
+apr_status_t account_create(const account_store_t *store, const account_t *fields,
+                            const account_also_t *also, const account_t **created,
+                            account_kind_e *taken)
+{
+    creation_t creation = {store, fields, also, NULL, ACCOUNT_KINDS};
+    apr_status_t rv = account_store_run(store, ACCOUNT_TRANSACTION, create, &creation);
+
+    if (rv == ACCOUNT_ECONFLICT && (fields->email_verified || fields->mobile_verified)) {
+        /* Who claimed it at the same moment can be displaced now, if he does not own it. */
         rv = account_store_run(store, ACCOUNT_TRANSACTION, create, &creation);
     }
     if (rv == APR_SUCCESS) {
         *created = creation.created;
     }
-    else if (rv == ACCOUNT_ECONFLICT && creation.kind < ACCOUNT_KINDS) {
-        *taken = (account_kind_e)creation.kind;
+    else if (rv == ACCOUNT_ECONFLICT && creation.taken < ACCOUNT_KINDS) {
+        *taken = creation.taken;
     }
     else if (rv == ACCOUNT_ECONFLICT) {
         rv = ACCOUNT_EDATABASE; /* 128 random bits that were there already: nobody's fault */
@@ -240,126 +279,28 @@ apr_status_t account_create(const account_store_t *store, const account_t *field
     return rv;
 }
 
-typedef struct update_t {
-    const account_store_t *store;
-    const account_profile_t *profile;
-    const char *canonical; /* of the new address; NULL: it stays */
-    const char *old;       /* of the old one, or NULL */
-    const account_t *updated;
-} update_t;
-
-/* Claims the new address for the account, if it does not have it. *verified: since when it is. */
-static apr_status_t claim(account_db_t *db, const update_t *update, apr_int64_t *verified)
+/* What goes with a new password. */
+static apr_status_t finish_password(const account_store_t *store, account_db_t *db,
+                                    const account_password_change_t *change)
 {
-    const account_store_t *store = update->store;
-    apr_int64_t id = update->profile->account->id;
-    const char *const *columns;
+    apr_status_t rv = account_session_end_all(store, db, change->account->id);
+
+    return rv == APR_SUCCESS ? account_also_store(store, db, change->also, change->account->id)
+                             : rv;
+}
+
+apr_status_t account_reset_password_in(const account_store_t *store, account_db_t *db,
+                                       const account_password_change_t *change, int *found)
+{
+    apr_int64_t rows = 0;
     apr_status_t rv =
-        account_db_row(db, ACCOUNT_SQL_IDENTIFIER_READ,
-                       ACCOUNT_ARGS(TEXT(store->realm), TEXT(update->canonical)), &columns);
+        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_RESET_PASSWORD,
+                           ACCOUNT_ARGS(TEXT(change->password), NUMBER(store->now),
+                                        TEXT(store->realm), NUMBER(change->account->id)),
+                           &rows);
 
-    *verified = 0;
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    if (columns != NULL && apr_atoi64(columns[0]) != id) {
-        return ACCOUNT_ECONFLICT;
-    }
-    if (columns != NULL) {
-        *verified = apr_atoi64(columns[1]); /* an earlier address, or the user name */
-        return APR_SUCCESS;
-    }
-    return account_db_execute(db, ACCOUNT_SQL_IDENTIFIER_INSERT,
-                              ACCOUNT_ARGS(TEXT(store->realm), TEXT(update->canonical), NUMBER(id),
-                                           TEXT(account_kind_names[ACCOUNT_EMAIL]), NUMBER(0),
-                                           NUMBER(store->now)),
-                              NULL);
-}
-
-/* The old address goes, the new one comes. */
-static apr_status_t change_email(account_db_t *db, const update_t *update)
-{
-    const char *realm = update->store->realm;
-    apr_int64_t id = update->profile->account->id, verified;
-    apr_status_t rv = claim(db, update, &verified);
-
-    if (rv == APR_SUCCESS && update->old != NULL) {
-        rv = account_db_execute(db, ACCOUNT_SQL_IDENTIFIER_GIVE_UP,
-                                ACCOUNT_ARGS(TEXT(realm), TEXT(update->old), NUMBER(id),
-                                             TEXT(account_kind_names[ACCOUNT_EMAIL])),
-                                NULL);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = account_db_execute(
-            db, ACCOUNT_SQL_ACCOUNT_SET_EMAIL,
-            ACCOUNT_ARGS(TEXT(update->profile->email), NUMBER(verified), TEXT(realm), NUMBER(id)),
-            NULL);
-    }
-    return rv;
-}
-
-static apr_status_t update_profile(account_db_t *db, void *baton)
-{
-    update_t *update = baton;
-    const account_store_t *store = update->store;
-    const account_profile_t *profile = update->profile;
-    const account_t *account = profile->account;
-    const char *email = account->identifiers[ACCOUNT_EMAIL];
-    const char *const *columns = NULL;
-    apr_int64_t rows;
-    apr_status_t rv;
-
-    update->updated = NULL;
-    rv = account_db_execute(
-        db, ACCOUNT_SQL_ACCOUNT_SET_PROFILE,
-        ACCOUNT_ARGS(TEXT(profile->attributes ? profile->attributes : account->attributes),
-                     NUMBER(store->now), TEXT(store->realm), NUMBER(account->id),
-                     TEXT(account->attributes), TEXT(email ? email : "")),
-        &rows);
-    if (rv == APR_SUCCESS && rows == 0) {
-        rv = ACCOUNT_EROLLBACK;
-    }
-    if (rv == APR_SUCCESS && update->canonical != NULL) {
-        if (update->old == NULL || strcmp(update->old, update->canonical)) {
-            rv = change_email(db, update);
-        }
-        else {
-            rv = account_db_execute(
-                db, ACCOUNT_SQL_ACCOUNT_SHOW_EMAIL,
-                ACCOUNT_ARGS(TEXT(profile->email), TEXT(store->realm), NUMBER(account->id)), NULL);
-        }
-    }
-    if (rv == APR_SUCCESS) {
-        rv = account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_ID,
-                            ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account->id)), &columns);
-        update->updated = account_row_read(columns, store->pool);
-    }
-    return rv;
-}
-
-apr_status_t account_update_profile(const account_store_t *store, const account_profile_t *profile,
-                                    const account_t **updated, int *changed)
-{
-    const char *email = profile->account->identifiers[ACCOUNT_EMAIL];
-    update_t update = {.store = store, .profile = profile};
-    apr_status_t rv;
-
-    *changed = 0;
-    if (email != NULL) {
-        update.old = account_text_identifier(store->pool, email);
-    }
-    if (profile->email != NULL) {
-        update.canonical = account_text_identifier(store->pool, profile->email);
-        if (update.canonical == NULL) {
-            return APR_EINVAL;
-        }
-    }
-    rv = account_store_run(store, ACCOUNT_TRANSACTION, update_profile, &update);
-    if (rv == APR_SUCCESS) {
-        *updated = update.updated;
-        *changed = 1;
-    }
-    return rv == ACCOUNT_EROLLBACK ? APR_SUCCESS : rv;
+    *found = rows > 0;
+    return rv == APR_SUCCESS && *found ? finish_password(store, db, change) : rv;
 }
 
 typedef struct password_work_t {
@@ -372,7 +313,7 @@ static apr_status_t change_password(account_db_t *db, void *baton)
     const password_work_t *work = baton;
     const account_store_t *store = work->store;
     const account_t *account = work->change->account;
-    apr_int64_t rows;
+    apr_int64_t rows = 0;
     apr_status_t rv = account_db_execute(
         db, ACCOUNT_SQL_ACCOUNT_CHANGE_PASSWORD,
         ACCOUNT_ARGS(TEXT(work->change->password), NUMBER(store->now), TEXT(store->realm),
@@ -382,13 +323,7 @@ static apr_status_t change_password(account_db_t *db, void *baton)
     if (rv == APR_SUCCESS && rows == 0) {
         rv = ACCOUNT_EROLLBACK;
     }
-    if (rv == APR_SUCCESS) {
-        rv = account_session_end_all(store, db, account->id);
-    }
-    if (rv == APR_SUCCESS && work->change->replacement != NULL) {
-        rv = account_session_store(store, db, work->change->replacement);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? finish_password(store, db, work->change) : rv;
 }
 
 apr_status_t account_change_password(const account_store_t *store,
@@ -419,4 +354,81 @@ apr_status_t account_rehash_password(const account_store_t *store, const account
     password_work_t work = {store, &change};
 
     return account_store_run(store, ACCOUNT_WRITE, rehash_password, &work);
+}
+
+apr_status_t account_hold(const account_store_t *store, account_db_t *db, const account_t *account,
+                          int *held)
+{
+    apr_int64_t rows = 0;
+    apr_status_t rv =
+        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_HOLD,
+                           ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account->id),
+                                        TEXT(account->password ? account->password : "")),
+                           &rows);
+
+    *held = rows > 0;
+    return rv;
+}
+
+typedef struct standing_t {
+    const account_store_t *store;
+    const account_t *account;
+    const char *role;
+    account_status_e status;
+    const account_also_t *also;
+} standing_t;
+
+static apr_status_t change_role(account_db_t *db, void *baton)
+{
+    const standing_t *standing = baton;
+    apr_int64_t rows = 0;
+    apr_status_t rv =
+        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_CHANGE_ROLE,
+                           ACCOUNT_ARGS(TEXT(standing->role), NUMBER(standing->store->now),
+                                        TEXT(standing->store->realm), NUMBER(standing->account->id),
+                                        TEXT(standing->account->role)),
+                           &rows);
+
+    return rv == APR_SUCCESS && rows == 0 ? ACCOUNT_EROLLBACK : rv;
+}
+
+apr_status_t account_change_role(const account_store_t *store, const account_t *account,
+                                 const char *role, int *changed)
+{
+    standing_t standing = {.store = store, .account = account, .role = role};
+    apr_status_t rv = account_store_run(store, ACCOUNT_WRITE, change_role, &standing);
+
+    *changed = rv == APR_SUCCESS;
+    return rv == ACCOUNT_EROLLBACK ? APR_SUCCESS : rv;
+}
+
+static apr_status_t change_status(account_db_t *db, void *baton)
+{
+    const standing_t *standing = baton;
+    const account_store_t *store = standing->store;
+    apr_int64_t id = standing->account->id, rows = 0;
+    apr_status_t rv = account_db_execute(
+        db, ACCOUNT_SQL_ACCOUNT_CHANGE_STATUS,
+        ACCOUNT_ARGS(TEXT(status_names[standing->status]), NUMBER(store->now), TEXT(store->realm),
+                     NUMBER(id), TEXT(status_names[standing->account->status])),
+        &rows);
+
+    if (rv == APR_SUCCESS && rows == 0) {
+        rv = ACCOUNT_EROLLBACK;
+    }
+    if (rv == APR_SUCCESS && standing->status == ACCOUNT_DISABLED) {
+        rv = account_session_end_all(store, db, id);
+    }
+    return rv == APR_SUCCESS ? account_also_store(store, db, standing->also, id) : rv;
+}
+
+apr_status_t account_change_status(const account_store_t *store, const account_t *account,
+                                   account_status_e status, const account_also_t *also,
+                                   int *changed)
+{
+    standing_t standing = {store, account, NULL, status, also};
+    apr_status_t rv = account_store_run(store, ACCOUNT_TRANSACTION, change_status, &standing);
+
+    *changed = rv == APR_SUCCESS;
+    return rv == ACCOUNT_EROLLBACK ? APR_SUCCESS : rv;
 }

@@ -1,6 +1,7 @@
 #ifndef ACCOUNT_STORE_ACCOUNTS_H
 #define ACCOUNT_STORE_ACCOUNTS_H
 
+#include "store/also.h"
 #include "store/sessions.h"
 #include "store/store.h"
 
@@ -49,16 +50,51 @@ apr_status_t account_find(const account_store_t *store, const char *canonical,
 apr_status_t account_find_by_id(const account_store_t *store, apr_int64_t id,
                                 const account_t **account);
 
+/* The same by ref. */
+apr_status_t account_find_by_ref(const account_store_t *store, const char *ref,
+                                 const account_t **account);
+
+/* Who holds an identifier, and what is known of it. */
+typedef struct account_holder_t {
+    const account_t *account;
+    apr_int64_t verified; /* when the account proved that it is its own; 0: never */
+    account_kind_e kind;  /* as it was claimed: a user name may be shaped like an address */
+    int is_only;          /* the account never verified any address, and this is the only address
+                           * (by kind or shape) that it has */
+} account_holder_t;
+
+/* account_find with more to tell, for what goes to verified addresses only. *holder is NULL when
+ * nobody holds it. */
+apr_status_t account_find_holder(const account_store_t *store, const char *canonical,
+                                 const account_holder_t **holder);
+
+/* An e-mail address or mobile number that an account is found by: the one that it shows, and one
+ * that it showed before and had proven. */
+typedef struct account_address_t {
+    const char *canonical;
+    account_kind_e kind;
+    apr_int64_t verified;
+} account_address_t;
+
+/* *addresses: of account_address_t, the oldest first; a user name that has the form of one is one,
+ * of the kind of its form. */
+apr_status_t account_find_addresses(const account_store_t *store, const account_t *account,
+                                    apr_array_header_t **addresses);
+
 /*
  * Creates an account with its identifiers, all or nothing. fields: id, created and updated are
  * given here; ref (32 hexadecimal digits of account_random_hex) too, when it is NULL; identifiers
  * are what to claim, in the order of account_kind_e; NULL ones are not claimed; two with one
- * canonical form are one claim. session: begins with it, for the account's id whatever its own
- * says; or NULL. ACCOUNT_ECONFLICT: *taken is the first kind that another account holds; nothing is
- * stored. APR_EINVAL: an identifier has no canonical form.
+ * canonical form are one claim. also may be NULL; its session begins for the account's id.
+ *
+ * Whom email_verified or mobile_verified say that the address is proven to belong to displaces an
+ * account that holds it and never proved it: that one loses the identifier and no longer shows it.
+ *
+ * ACCOUNT_ECONFLICT: *taken is the first kind that another account holds; nothing is stored.
+ * APR_EINVAL: an identifier has no canonical form.
  */
 apr_status_t account_create(const account_store_t *store, const account_t *fields,
-                            const account_session_t *session, const account_t **created,
+                            const account_also_t *also, const account_t **created,
                             account_kind_e *taken);
 
 /* Changes the display form and claim of one e-mail address (email: NULL keeps it) and the
@@ -72,19 +108,20 @@ typedef struct account_profile_t {
     const account_t *account; /* as read */
     const char *email;
     const char *attributes;
+    const account_also_t *also; /* stored when the change is; or NULL */
 } account_profile_t;
 apr_status_t account_update_profile(const account_store_t *store, const account_profile_t *profile,
                                     const account_t **updated, int *changed);
 
 /*
  * Sets a new password if the old hash is still the stored one (so of two changes with one old
- * password one wins), ends all sessions of the account, and begins replacement when it is not NULL;
- * all or nothing. *changed: 0 when the stored hash was another by now.
+ * password one wins), ends all sessions of the account, and stores also when it is not NULL; all or
+ * nothing. *changed: 0 when the stored hash was another by now, and nothing is stored.
  */
 typedef struct account_password_change_t {
-    const account_t *account;             /* as read: the old hash is account->password */
-    const char *password;                 /* the new PHC string */
-    const account_session_t *replacement; /* or NULL */
+    const account_t *account;   /* as read: the old hash is account->password */
+    const char *password;       /* the new PHC string */
+    const account_also_t *also; /* or NULL: the session that goes on, a notice */
 } account_password_change_t;
 apr_status_t account_change_password(const account_store_t *store,
                                      const account_password_change_t *change, int *changed);
@@ -93,5 +130,24 @@ apr_status_t account_change_password(const account_store_t *store,
  * sessions stay. */
 apr_status_t account_rehash_password(const account_store_t *store, const account_t *account,
                                      const char *password);
+
+/* Gives the account another role if it still has the one that was read, and sets updated. *changed:
+ * 0 when it has another by now, or is gone. */
+apr_status_t account_change_role(const account_store_t *store, const account_t *account,
+                                 const char *role, int *changed);
+
+/* Gives the account another status if it still has the one that was read, sets updated, and stores
+ * also when it is not NULL; disabling ends all its sessions; all or nothing. *changed: 0 when it
+ * has another by now, or is gone, and nothing is stored. */
+apr_status_t account_change_status(const account_store_t *store, const account_t *account,
+                                   account_status_e status, const account_also_t *also,
+                                   int *changed);
+
+/* An address that is proven to be the account's, by a code or link that went there. */
+typedef struct account_ownership_t {
+    const account_t *account; /* its id is looked at */
+    account_kind_e kind;      /* ACCOUNT_EMAIL or ACCOUNT_MOBILE */
+    const char *address;      /* as to be shown */
+} account_ownership_t;
 
 #endif

@@ -36,6 +36,10 @@ typedef struct account_shortage_t {
 apr_status_t account_limits_take(const account_store_t *store, account_quotas_t quotas,
                                  account_shortage_t *shortage);
 
+/* The same without taking anything: whether there would be one of each now. */
+apr_status_t account_limits_look(const account_store_t *store, account_quotas_t quotas,
+                                 account_shortage_t *shortage);
+
 /* Gives one of each back: what was taken turned out not to count. */
 apr_status_t account_limits_return(const account_store_t *store, account_quotas_t quotas);
 

@@ -16,13 +16,14 @@ typedef struct account_lookup_t {
 /*
  * From the words of the directive: fields "orders_count,total_spent" (each 1-64 of [a-z0-9_]), sql
  * one SELECT with %{account.id} and the like where a value belongs; it is bound, never spliced.
- * NULL, or what is wrong: not a SELECT, an unknown %{…}, a question mark or a semicolon, a name
- * that is none or stands twice.
+ * NULL, or what is wrong: not a SELECT, an unknown %{…} or one within quotes, a question mark or a
+ * semicolon, a quote without its second, a name that is none or stands twice.
  */
 const char *account_lookup_parse(account_lookup_t **lookup, const char *fields, const char *sql,
                                  apr_pool_t *pool);
 
-/* *values: by column, as text; NULL where the database has NULL or no row. */
+/* *values: by column, as text; NULL where the database has NULL or no row. A row that has another
+ * number of columns than there are fields is APR_EINVAL, logged. */
 apr_status_t account_lookup_run(const account_store_t *store, const account_lookup_t *lookup,
                                 const account_t *account, const char *const **values);
 

@@ -23,6 +23,7 @@ typedef struct account_message_t {
                             * such; sealed in the database, erased when the message is done with */
     apr_int64_t expires;   /* milliseconds UTC: of no use later */
     int attempts;          /* so far, the one it was claimed for included */
+    const char *lease;     /* whose it is, by account_messages_claim */
 } account_message_t;
 
 /* A realm and channel that have something to deliver now. */

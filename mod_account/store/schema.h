@@ -6,7 +6,7 @@
 
 /* The version of the schema that this module works with: the number of the last file in
  * sql/DIALECT/. */
-#define ACCOUNT_SCHEMA_VERSION 1
+#define ACCOUNT_SCHEMA_VERSION 2
 
 typedef struct account_schema_t {
     const account_keys_t *keys;

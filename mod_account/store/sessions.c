@@ -89,7 +89,7 @@ static apr_status_t end_token(const account_store_t *store, account_db_t *db, co
 }
 
 apr_status_t account_session_store(const account_store_t *store, account_db_t *db,
-                                   const account_session_t *session)
+                                   const account_session_t *session, apr_int64_t account_id)
 {
     apr_status_t rv = APR_SUCCESS;
     int i;
@@ -100,7 +100,7 @@ apr_status_t account_session_store(const account_store_t *store, account_db_t *d
 
     if (rv == APR_SUCCESS) {
         rv = account_db_execute(db, ACCOUNT_SQL_SESSION_END_EXPIRED,
-                                ACCOUNT_ARGS(TEXT(store->realm), NUMBER(session->account_id),
+                                ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account_id),
                                              NUMBER(store->now), NUMBER(store->now)),
                                 NULL);
     }
@@ -108,9 +108,9 @@ apr_status_t account_session_store(const account_store_t *store, account_db_t *d
         rv = account_db_execute(
             db, ACCOUNT_SQL_SESSION_INSERT,
             ACCOUNT_ARGS(TEXT(store->realm), TEXT(digest_of(store, 0, session->token)),
-                         NUMBER(session->account_id), NUMBER(session->created),
-                         NUMBER(session->seen), NUMBER(session->expires), NUMBER(session->idle),
-                         TEXT(session->address), TEXT(session->agent)),
+                         NUMBER(account_id), NUMBER(session->created), NUMBER(session->seen),
+                         NUMBER(session->expires), NUMBER(session->idle), TEXT(session->address),
+                         TEXT(session->agent)),
             NULL);
     }
     return rv;
@@ -125,19 +125,15 @@ typedef struct beginning_t {
 static apr_status_t begin(account_db_t *db, void *baton)
 {
     const beginning_t *beginning = baton;
-    const account_store_t *store = beginning->store;
     const account_t *account = beginning->account;
-    apr_int64_t held = 0;
-    apr_status_t rv =
-        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_HOLD,
-                           ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account->id),
-                                        TEXT(account->password ? account->password : "")),
-                           &held);
+    int held = 0;
+    apr_status_t rv = account_hold(beginning->store, db, account, &held);
 
-    if (rv == APR_SUCCESS && held == 0) {
-        rv = ACCOUNT_EROLLBACK;
+    if (rv == APR_SUCCESS) {
+        rv = held ? account_session_store(beginning->store, db, beginning->session, account->id)
+                  : ACCOUNT_EROLLBACK;
     }
-    return rv == APR_SUCCESS ? account_session_store(store, db, beginning->session) : rv;
+    return rv;
 }
 
 apr_status_t account_session_begin(const account_store_t *store, const account_session_t *session,

@@ -8,6 +8,11 @@
 
 #define SESSION_COLUMNS "s.created, s.seen, s.expires, s.idle, s.address, s.agent"
 
+#define CODE_INSERT                                                                                \
+    "INSERT INTO account_code (realm, purpose, target, digest, tries, expires, used, created) "    \
+    "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)"
+#define CODE_REPLACE "digest = %s, tries = %lld, expires = %lld, used = 0, created = %lld"
+
 /* One text for both dialects. */
 #define BOTH(sql)                                                                                  \
     {                                                                                              \
@@ -38,15 +43,16 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_SCHEMA_JOURNAL] = {"schema-journal", BOTH("PRAGMA journal_mode")},
 
     [ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER] = {"account-by-identifier",
-                                           BOTH("SELECT " ACCOUNT_COLUMNS
-                                                " FROM account_identifier i "
+                                           BOTH("SELECT " ACCOUNT_COLUMNS ", i.verified, i.kind "
+                                                "FROM account_identifier i "
                                                 "JOIN account a ON a.id = i.account "
                                                 "WHERE i.realm = %s AND i.value = %s")},
     [ACCOUNT_SQL_ACCOUNT_BY_ID] = {"account-by-id",
                                    BOTH("SELECT " ACCOUNT_COLUMNS " FROM account a "
                                         "WHERE a.realm = %s AND a.id = %lld")},
-    [ACCOUNT_SQL_ACCOUNT_BY_REF] = {"account-by-ref", BOTH("SELECT " ACCOUNT_COLUMNS
-                                                           " FROM account a WHERE a.ref = %s")},
+    [ACCOUNT_SQL_ACCOUNT_BY_REF] = {"account-by-ref",
+                                    BOTH("SELECT " ACCOUNT_COLUMNS " FROM account a "
+                                         "WHERE a.realm = %s AND a.ref = %s")},
     [ACCOUNT_SQL_ACCOUNT_INSERT] =
         {"account-insert",
          BOTH("INSERT INTO account (ref, realm, user_name, email, mobile, email_verified, "
@@ -60,6 +66,29 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_ACCOUNT_SHOW_EMAIL] = {"account-show-email",
                                         BOTH("UPDATE account SET email = %s "
                                              "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_SHOW_MOBILE] = {"account-show-mobile",
+                                         BOTH("UPDATE account SET mobile = %s "
+                                              "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_PROVE_EMAIL] =
+        {"account-prove-email",
+         BOTH("UPDATE account SET email_verified = %lld, updated = %lld, "
+              "status = CASE WHEN status = 'pending' THEN 'active' ELSE status END "
+              "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_PROVE_MOBILE] =
+        {"account-prove-mobile",
+         BOTH("UPDATE account SET mobile_verified = %lld, updated = %lld, "
+              "status = CASE WHEN status = 'pending' THEN 'active' ELSE status END "
+              "WHERE realm = %s AND id = %lld")},
+    /* What is shown goes last: MySQL lets an assignment see those before it. */
+    [ACCOUNT_SQL_ACCOUNT_HIDE] =
+        {"account-hide",
+         BOTH("UPDATE account SET "
+              "email_verified = CASE WHEN email = %s THEN 0 ELSE email_verified END, "
+              "mobile_verified = CASE WHEN mobile = %s THEN 0 ELSE mobile_verified END, "
+              "user_name = CASE WHEN user_name = %s THEN NULL ELSE user_name END, "
+              "email = CASE WHEN email = %s THEN NULL ELSE email END, "
+              "mobile = CASE WHEN mobile = %s THEN NULL ELSE mobile END, updated = %lld "
+              "WHERE realm = %s AND id = %lld")},
     [ACCOUNT_SQL_ACCOUNT_SET_EMAIL] = {"account-set-email",
                                        BOTH("UPDATE account SET email = %s, email_verified = %lld "
                                             "WHERE realm = %s AND id = %lld")},
@@ -81,6 +110,14 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_ACCOUNT_RESET_PASSWORD] = {"account-reset-password",
                                             BOTH("UPDATE account SET password = %s, updated = %lld "
                                                  "WHERE realm = %s AND id = %lld")},
+    [ACCOUNT_SQL_ACCOUNT_CHANGE_ROLE] = {"account-change-role",
+                                         BOTH("UPDATE account SET role = %s, updated = %lld "
+                                              "WHERE realm = %s AND id = %lld AND role = %s")},
+    /* Any other status counts as disabled. */
+    [ACCOUNT_SQL_ACCOUNT_CHANGE_STATUS] =
+        {"account-change-status",
+         BOTH("UPDATE account SET status = %s, updated = %lld WHERE realm = %s AND id = %lld AND "
+              "CASE WHEN status IN ('active', 'pending') THEN status ELSE 'disabled' END = %s")},
     [ACCOUNT_SQL_IDENTIFIER_READ] = {"identifier-read",
                                      BOTH("SELECT account, verified FROM account_identifier "
                                           "WHERE realm = %s AND value = %s")},
@@ -92,6 +129,20 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                         BOTH("DELETE FROM account_identifier "
                                              "WHERE realm = %s AND value = %s AND account = %lld "
                                              "AND kind = %s AND verified = 0")},
+    [ACCOUNT_SQL_IDENTIFIER_GIVE_UP_OTHERS] =
+        {"identifier-give-up-others",
+         BOTH("DELETE FROM account_identifier "
+              "WHERE realm = %s AND account = %lld AND kind = %s AND value <> %s")},
+    [ACCOUNT_SQL_IDENTIFIER_SET_VERIFIED] =
+        {"identifier-set-verified", BOTH("UPDATE account_identifier SET verified = %lld "
+                                         "WHERE realm = %s AND value = %s AND account = %lld")},
+    [ACCOUNT_SQL_IDENTIFIER_DISPLACE] = {"identifier-displace",
+                                         BOTH(
+                                             "DELETE FROM account_identifier WHERE realm = %s "
+                                             "AND value = %s AND account = %lld AND verified = 0")},
+    [ACCOUNT_SQL_IDENTIFIERS] =
+        {"identifiers", BOTH("SELECT value, kind, verified FROM account_identifier "
+                             "WHERE realm = %s AND account = %lld ORDER BY created, value")},
 
     [ACCOUNT_SQL_SESSION_FIND] = {"session-find",
                                   BOTH("SELECT " ACCOUNT_COLUMNS ", " SESSION_COLUMNS
@@ -117,23 +168,136 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_CODE_READ] = {"code-read",
                                BOTH("SELECT digest, tries, expires, used FROM account_code "
                                     "WHERE realm = %s AND purpose = %s AND target = %s")},
-    /* tries first: MySQL lets an assignment see those before it. Wrong guesses at a code that could
-     * still be used count against the one in its place. */
-    [ACCOUNT_SQL_CODE_REPLACE] =
-        {"code-replace",
-         BOTH(
-             "UPDATE account_code SET tries = CASE WHEN expires > %lld AND used = 0 AND tries >= 0 "
-             "AND tries < %lld THEN tries ELSE %lld END, "
-             "digest = %s, expires = %lld, used = 0, created = %lld "
-             "WHERE realm = %s AND purpose = %s AND target = %s")},
-    [ACCOUNT_SQL_CODE_INSERT] =
-        {"code-insert", BOTH("INSERT INTO account_code (realm, purpose, target, digest, tries, "
-                             "expires, used, created) "
-                             "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)")},
+    /* In the place of an earlier one. */
+    [ACCOUNT_SQL_CODE_PUT] =
+        {"code-put",
+         {CODE_INSERT " ON DUPLICATE KEY UPDATE " CODE_REPLACE,
+          CODE_INSERT " ON CONFLICT (realm, purpose, target) DO UPDATE SET " CODE_REPLACE}},
     [ACCOUNT_SQL_CODE_TRY] = {"code-try", BOTH("UPDATE account_code SET tries = tries - 1 "
                                                "WHERE realm = %s AND purpose = %s AND target = %s "
                                                "AND tries > 0 AND used = 0 AND expires > %lld")},
     [ACCOUNT_SQL_CODE_USE] = {"code-use", BOTH("UPDATE account_code SET used = %lld "
                                                "WHERE realm = %s AND purpose = %s AND target = %s "
                                                "AND digest = %s AND used = 0 AND expires > %lld")},
+
+    /* used first: MySQL lets an assignment see those before it. */
+    [ACCOUNT_SQL_LIMIT_TAKE] =
+        {"limit-take",
+         BOTH("UPDATE account_limit SET "
+              "used = CASE WHEN until <= %lld THEN 1 ELSE used + 1 END, "
+              "until = CASE WHEN until <= %lld THEN %lld ELSE until END "
+              "WHERE realm = %s AND subject = %s AND (until <= %lld OR used < %lld)")},
+    [ACCOUNT_SQL_LIMIT_READ] = {"limit-read", BOTH("SELECT used, until FROM account_limit "
+                                                   "WHERE realm = %s AND subject = %s")},
+    /* That somebody else made the row meanwhile must not end the transaction; and MySQL is to lock
+     * the row for writing, not for reading, so that many at once don't wait for each other. */
+    [ACCOUNT_SQL_LIMIT_OPEN] =
+        {"limit-open",
+         {"INSERT INTO account_limit (realm, subject, used, until) VALUES (%s, %s, 0, 0) "
+          "ON DUPLICATE KEY UPDATE used = used",
+          "INSERT INTO account_limit (realm, subject, used, until) VALUES (%s, %s, 0, 0) "
+          "ON CONFLICT (realm, subject) DO NOTHING"}},
+    [ACCOUNT_SQL_LIMIT_RETURN] =
+        {"limit-return", BOTH("UPDATE account_limit SET used = used - 1 "
+                              "WHERE realm = %s AND subject = %s AND used > 0 AND until > %lld")},
+
+    [ACCOUNT_SQL_MESSAGE_INSERT] =
+        {"message-insert",
+         BOTH("INSERT INTO account_message (realm, "
+              "ref, channel, recipient, name, content, created, expires, due, attempts, lease, "
+              "down, done) VALUES (%s, %s, %s, %s, %s, %s, %lld, %lld, %lld, 0, '', 0, 0)")},
+    [ACCOUNT_SQL_MESSAGE_DUE] =
+        {"message-due",
+         BOTH("SELECT realm, channel FROM account_message "
+              "WHERE done = 0 AND expires > %lld AND due <= %lld GROUP BY realm, channel")},
+    /* The guards stand twice: who waited for another one's rows finds them taken. The derived table
+     * is for MySQL, which else refuses LIMIT there. */
+    [ACCOUNT_SQL_MESSAGE_CLAIM] =
+        {"message-claim",
+         BOTH("UPDATE account_message SET lease = %s, "
+              "due = %lld, attempts = attempts + 1 "
+              "WHERE realm = %s AND channel = %s AND done = 0 AND due <= %lld AND expires > %lld "
+              "AND ref IN (SELECT ref FROM (SELECT ref FROM account_message "
+              "WHERE realm = %s AND channel = %s AND done = 0 AND due <= %lld AND expires > %lld "
+              "ORDER BY due LIMIT %lld) AS q)")},
+    [ACCOUNT_SQL_MESSAGE_CLAIMED] =
+        {"message-claimed",
+         BOTH("SELECT ref, recipient, name, "
+              "content, expires, attempts FROM account_message "
+              "WHERE realm = %s AND channel = %s AND done = 0 AND due = %lld AND lease = %s "
+              "ORDER BY created, ref")},
+    [ACCOUNT_SQL_MESSAGE_FINISH] =
+        {"message-finish", BOTH("UPDATE account_message SET done = %lld, "
+                                "content = '', down = 0, lease = '' "
+                                "WHERE realm = %s AND ref = %s AND lease = %s AND done = 0")},
+    [ACCOUNT_SQL_MESSAGE_POSTPONE] =
+        {"message-postpone", BOTH("UPDATE account_message "
+                                  "SET due = %lld, down = %lld, lease = '' "
+                                  "WHERE realm = %s AND ref = %s AND lease = %s AND done = 0")},
+    [ACCOUNT_SQL_MESSAGE_DOWN] =
+        {"message-down",
+         BOTH("SELECT 1 FROM account_message "
+              "WHERE realm = %s AND channel = %s AND down = 1 AND expires > %lld LIMIT 1")},
+    [ACCOUNT_SQL_MESSAGE_OLDEST] = {"message-oldest",
+                                    BOTH("SELECT MIN(created) "
+                                         "FROM account_message WHERE done = 0 AND expires > %lld")},
+
+    [ACCOUNT_SQL_CAPTCHA_INSERT] = {"captcha-insert", BOTH("INSERT INTO account_captcha (realm, "
+                                                           "id, expires) VALUES (%s, %s, %lld)")},
+    [ACCOUNT_SQL_CAPTCHA_READ] = {"captcha-read",
+                                  BOTH("SELECT 1 FROM account_captcha "
+                                       "WHERE realm = %s AND id = %s AND expires > %lld")},
+    [ACCOUNT_SQL_CAPTCHA_USE] = {"captcha-use",
+                                 BOTH("DELETE FROM account_captcha "
+                                      "WHERE realm = %s AND id = %s AND expires > %lld")},
+
+    [ACCOUNT_SQL_POINT_SUM] =
+        {"point-sum",
+         BOTH("SELECT SUM(amount), "
+              "SUM(CASE WHEN created >= %lld AND created < %lld THEN amount ELSE 0 END) "
+              "FROM account_point WHERE account = %lld")},
+    [ACCOUNT_SQL_POINT_COUNT] =
+        {"point-count", BOTH("SELECT COUNT(*) FROM account_point "
+                             "WHERE account = %lld AND created >= %lld AND created < %lld")},
+    [ACCOUNT_SQL_POINT_LIST] =
+        {"point-list",
+         BOTH("SELECT amount, description, created "
+              "FROM account_point WHERE account = %lld AND created >= %lld AND created < %lld "
+              "ORDER BY created DESC, id DESC LIMIT %lld OFFSET %lld")},
+
+    /* Some rows at a time, found by an index. SQLite has no LIMIT in a DELETE; MySQL would look at
+     * every row if it had an IN. */
+    [ACCOUNT_SQL_SWEEP_SESSIONS] =
+        {"sweep-sessions",
+         {"DELETE FROM account_session WHERE ends <= %lld ORDER BY ends LIMIT %lld",
+          "DELETE FROM account_session WHERE (realm, digest) IN (SELECT realm, digest "
+          "FROM account_session WHERE MIN(expires, seen + idle) <= %lld LIMIT %lld)"}},
+    [ACCOUNT_SQL_SWEEP_CODES] =
+        {"sweep-codes",
+         {"DELETE FROM account_code WHERE expires <= %lld ORDER BY expires LIMIT %lld",
+          "DELETE FROM account_code WHERE (realm, purpose, target) IN (SELECT realm, purpose, "
+          "target "
+          "FROM account_code WHERE expires <= %lld LIMIT %lld)"}},
+    [ACCOUNT_SQL_SWEEP_MESSAGES] =
+        {"sweep-messages",
+         {"DELETE FROM account_message WHERE done > 0 AND done <= %lld ORDER BY done LIMIT %lld",
+          "DELETE FROM account_message WHERE (realm, ref) IN (SELECT realm, ref "
+          "FROM account_message WHERE done > 0 AND done <= %lld LIMIT %lld)"}},
+    [ACCOUNT_SQL_SWEEP_CAPTCHAS] =
+        {"sweep-captchas",
+         {"DELETE FROM account_captcha WHERE expires <= %lld ORDER BY expires LIMIT %lld",
+          "DELETE FROM account_captcha WHERE (realm, id) IN (SELECT realm, id "
+          "FROM account_captcha WHERE expires <= %lld LIMIT %lld)"}},
+    [ACCOUNT_SQL_SWEEP_LIMITS] =
+        {"sweep-limits",
+         {"DELETE FROM account_limit WHERE until <= %lld ORDER BY until LIMIT %lld",
+          "DELETE FROM account_limit WHERE (realm, subject) IN (SELECT realm, subject "
+          "FROM account_limit WHERE until <= %lld LIMIT %lld)"}},
+    [ACCOUNT_SQL_SWEEP_UNSENT] = {"sweep-unsent",
+                                  BOTH("SELECT realm, ref, channel "
+                                       "FROM account_message WHERE done = 0 AND expires <= %lld "
+                                       "ORDER BY expires LIMIT %lld")},
+    [ACCOUNT_SQL_MESSAGE_DELETE] =
+        {"message-delete", BOTH("DELETE FROM account_message "
+                                "WHERE realm = %s AND ref = %s AND done = 0 AND expires <= %lld")},
 };

@@ -6,8 +6,10 @@
 #include <apr_strings.h>
 #include <jansson.h>
 
+#include "action/limits.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/messages.h"
 #include "store/statements.h"
 #include "tap.h"
 
@@ -117,6 +119,7 @@ server_t *server_make(const char *database, apr_pool_t *parent)
     server->process = pool;
     server->now = FIXTURE_NOW;
     server->realm = "shop";
+    server->address = "192.0.2.1";
     server->random = (account_random_t){count, &server->counter};
     server->schema = (account_schema_t){.keys = fixture_keys(pool), .may_change = 1};
     config.on_connect_baton = &server->schema;
@@ -136,6 +139,118 @@ server_t *server_make(const char *database, apr_pool_t *parent)
     is_int(account_database_create(&server->database, &config, pool), APR_SUCCESS, "database: %s",
            database);
     return server;
+}
+
+void site_mount(server_t *server, const char *path, const char *text)
+{
+    add_mount(server, path, fixture_contract(text, server->process));
+}
+
+void site_limit(server_t *server, const char *name, const char *words)
+{
+    const char *error = account_limit_parse(&server->settings.limits[account_limit_find(name)],
+                                            words, server->process);
+
+    is_str(error, NULL, "limit %s %s", name, words);
+}
+
+static apr_array_header_t *words_of(apr_pool_t *pool, const char *one, const char *two)
+{
+    apr_array_header_t *words = apr_array_make(pool, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(words, const char *) = one;
+    if (two) {
+        APR_ARRAY_PUSH(words, const char *) = two;
+    }
+    return words;
+}
+
+void site_equip(server_t *server)
+{
+    account_settings_t *settings = &server->settings;
+    account_texts_t *texts = NULL;
+    const char *folder = fixture_path("conf/texts/en", server->process);
+    int i;
+
+    is_str(account_texts_read(&texts, folder, server->process), NULL, "texts");
+    settings->texts = texts;
+    for (i = 0; i < ACCOUNT_LIMITS; i++) {
+        account_limit_parse(&settings->limits[i], account_limits[i].standard, server->process);
+    }
+    settings->sends[ACCOUNT_SMS] = settings->sends[ACCOUNT_MAIL] = 1;
+    settings->activation = 1;
+    settings->site = "shop.example";
+    settings->activate_url = "https://shop.example/account/activate?token=";
+    settings->reset_url = "https://shop.example/account/reset?token=";
+    settings->device_cookie = "account_device";
+    settings->captcha_font = "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf";
+    settings->roles = words_of(server->process, "user", "admin");
+    settings->chosen_roles = words_of(server->process, "user", NULL);
+    settings->admin_roles = words_of(server->process, "admin", NULL);
+    server->sent = apr_array_make(server->process, 16, sizeof(account_message_t *));
+}
+
+/* Claimed for longer than any test lasts. */
+static void collect(server_t *server)
+{
+    account_store_t store = store_of(server);
+    int channel;
+
+    store.pool = server->sent->pool;
+    for (channel = 0; channel < ACCOUNT_CHANNELS; channel++) {
+        account_claim_t claim = {channel, 1000, 1000 * DAY};
+        apr_array_header_t *messages = NULL;
+        apr_status_t rv = account_messages_claim(&store, &claim, &messages);
+
+        if (rv != APR_SUCCESS) {
+            ok(0, "messages are claimed: %d", rv);
+            continue;
+        }
+        apr_array_cat(server->sent, messages);
+    }
+}
+
+const char *sent_to(server_t *server, const char *recipient, const char *what)
+{
+    int from = server->sent->nelts, i;
+    const char *found = NULL;
+
+    collect(server);
+    for (i = from; i < server->sent->nelts; i++) {
+        const account_message_t *message =
+            APR_ARRAY_IDX(server->sent, i, const account_message_t *);
+        json_t *content = json_loads(message->content, 0, NULL);
+        const char *text = json_string_value(json_object_get(content, what));
+
+        if (strcmp(message->recipient, recipient) == 0 && strcmp(what, "name") == 0) {
+            found = message->name;
+        }
+        else if (strcmp(message->recipient, recipient) == 0 && text) {
+            found = apr_pstrdup(server->process, text); /* notices have no code */
+        }
+        json_decref(content);
+    }
+    return found;
+}
+
+int sent_count(server_t *server, const char *recipient, const char *name)
+{
+    int count = 0, i;
+
+    collect(server);
+    for (i = 0; i < server->sent->nelts; i++) {
+        const account_message_t *message =
+            APR_ARRAY_IDX(server->sent, i, const account_message_t *);
+
+        count += (!recipient || strcmp(message->recipient, recipient) == 0)
+                 && strcmp(message->name, name) == 0;
+    }
+    return count;
+}
+
+const char *token_in(const char *link)
+{
+    return link && strchr(link, '=') ? strchr(link, '=') + 1 : "none";
 }
 
 account_store_t store_of(server_t *server)
@@ -168,7 +283,7 @@ const char *ask(server_t *server, const char *request, const char *form, const c
         .body_length = is_get || !form ? 0 : strlen(form),
         .cookies = cookies,
         .cookie_names = server->cookie_names,
-        .address = "192.0.2.1",
+        .address = server->address,
         .agent = "unit/1",
     };
 

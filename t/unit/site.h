@@ -30,7 +30,9 @@ typedef struct server_t {
     apr_array_header_t *cookie_names;
     const char *realm;
     apr_int64_t now;
+    const char *address;         /* of the client */
     account_response_t response; /* of the last request */
+    apr_array_header_t *sent;    /* equip: of account_message_t *, as far as they were claimed */
 } server_t;
 
 /* On a database file or ":memory:", with mmall at /user and the contract of this program at /six.
@@ -64,6 +66,26 @@ const char *register_as(server_t *server, const char *form);
 
 /* Done by hand in the database. */
 void sql(server_t *server, const char *text);
+
+/* Compiles a contract of the program's own, and mounts it. */
+void site_mount(server_t *server, const char *path, const char *text);
+
+/* Gives the server both channels, texts, pages' addresses, the standard limits, roles and device
+ * cookies. */
+void site_equip(server_t *server);
+
+/* Turns a limit off, or into what AccountLimit would say. */
+void site_limit(server_t *server, const char *name, const char *words);
+
+/* The last message to a recipient: its "code", "link", "text" or "name"; NULL: there was none since
+ * the last question about anybody. */
+const char *sent_to(server_t *server, const char *recipient, const char *what);
+
+/* How many messages of that name went to recipient since the beginning; NULL: to anybody. */
+int sent_count(server_t *server, const char *recipient, const char *name);
+
+/* What a link carries behind its '='. */
+const char *token_in(const char *link);
 
 /* Who has an identifier; NULL: nobody. */
 const account_t *stored(server_t *server, const char *identifier);

@@ -275,6 +275,9 @@ static void test_judge(apr_pool_t *parent)
         {"send_code", "target t", "t=alice", "!invalid.target.email"},
         {"send_code", "target t", "t=alice@", "!invalid.target.email"},
         {"send_code", "target t is=mobile", "t=a@b.cc", "!invalid.target.mobile"},
+        {"send_code", "target t|base64", "t=MTM4MDAxMzgwMDA%3D", "13800138000"},
+        {"send_code", "target t|base64", "t=MTIz", "!invalid.target.mobile"},
+        {"send_code", "target t|base64", "t=YWxpY2U%3D", "!invalid.target.email"},
         {"send_code", "target t is=email", "t=13800138000", "!invalid.target.email"},
     };
     apr_size_t i;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "action/fields.h"
+#include "action/limits.h"
 #include "action/registry.h"
 #include "tap.h"
 
@@ -110,34 +111,48 @@ static const char *read_readme(apr_pool_t *pool)
     return text;
 }
 
+static const char *limit_row(const account_limit_t *limit, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "| `%s` | %s | %s |", limit->name, limit->standard, limit->what);
+}
+
 int main(int argc, char *argv[])
 {
     const account_action_t *action;
     const account_field_t *field;
     const char *readme;
     apr_pool_t *pool;
+    int i;
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
     if (argc > 1 && strcmp(argv[1], "print") == 0) {
         for (action = account_actions; action->name; action++) {
-            if (action->run) {
-                printf("%s\n", action_row(action, pool));
-            }
+            printf("%s\n", action_row(action, pool));
+        }
+        for (i = 0; i < ACCOUNT_LIMITS; i++) {
+            printf("%s\n", limit_row(&account_limits[i], pool));
         }
         return 0;
     }
     readme = read_readme(pool);
     for (action = account_actions; action->name; action++) {
-        if (action->run) {
-            ok(strstr(readme, action_row(action, pool)) != NULL, "README has the row of %s",
-               action->name);
-        }
+        ok(strstr(readme, action_row(action, pool)) != NULL, "README has the row of %s",
+           action->name);
+    }
+    for (i = 0; i < ACCOUNT_LIMITS; i++) {
+        account_limit_windows_t windows;
+
+        ok(strstr(readme, limit_row(&account_limits[i], pool)) != NULL,
+           "README has the row of the limit %s", account_limits[i].name);
+        ok(account_limit_parse(&windows, account_limits[i].standard, pool) == NULL
+               && windows.count > 0 && account_limit_find(account_limits[i].name) == i,
+           "%s: its standard is one", account_limits[i].name);
     }
     for (field = account_fields; field->name; field++) {
         size_t length = strlen(field->name);
 
-        if (field->get && field->name[length - 1] != '.') {
+        if (field->name[length - 1] != '.') {
             ok(strstr(readme, apr_psprintf(pool, "`%s`", field->name)) != NULL,
                "README names the field %s", field->name);
         }

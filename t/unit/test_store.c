@@ -12,115 +12,13 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "store/codes.h"
 #include "store/schema.h"
 #include "store/schema_sql.h"
 #include "store/statements.h"
+#include "stored.h"
 #include "tap.h"
 
-#define KEY_A "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
-#define KEY_B "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
-#define HASH "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA"
-#define OTHER_HASH "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$b3RoZXI"
-#define NOW APR_INT64_C(1790000000000)
-#define MINUTE 60000
 #define THREADS 16
-
-typedef struct lines_t {
-    char all[8000];
-} lines_t;
-
-/* One process' view of a database. */
-typedef struct server_t {
-    const char *name;
-    account_database_config_t config;
-    account_schema_t schema;
-    account_log_t log;
-    lines_t lines;
-    account_store_t store;
-} server_t;
-
-static void remember(void *baton, account_log_level_e level, apr_status_t status,
-                     const char *message)
-{
-    lines_t *lines = baton;
-    apr_size_t used = strlen(lines->all);
-
-    (void)level;
-    (void)status;
-    apr_snprintf(lines->all + used, sizeof(lines->all) - used, "%s\n", message);
-    if (getenv("ACCOUNT_TEST_VERBOSE")) {
-        printf("# log: %s\n", message);
-    }
-}
-
-static account_keys_t *keys_of(const char *text, apr_pool_t *pool)
-{
-    account_keys_t *keys = NULL;
-    const char *error = NULL;
-
-    if (account_keys_parse(&keys, &error, text, pool) != APR_SUCCESS) {
-        ok(0, "keys: %s", error);
-    }
-    return keys;
-}
-
-static server_t *server_make(const char *driver, const char *params, const char *keys,
-                             apr_pool_t *parent)
-{
-    server_t *server;
-    apr_pool_t *pool;
-
-    apr_pool_create(&pool, parent);
-    server = apr_pcalloc(pool, sizeof(*server));
-    server->name = driver;
-    server->log.fn = remember;
-    server->log.baton = &server->lines;
-    server->schema.keys = keys_of(keys, pool);
-    server->schema.may_change = 1;
-    server->config.driver = driver;
-    server->config.params = params;
-    server->config.statements = account_statements;
-    server->config.statement_count = ACCOUNT_SQL_COUNT;
-    server->config.connections = 4;
-    server->config.on_connect = account_schema_check;
-    server->config.on_connect_baton = &server->schema;
-    server->config.log = &server->log;
-    server->store.realm = "unit";
-    server->store.keys = server->schema.keys;
-    server->store.random = &account_random_secure;
-    server->store.now = NOW;
-    server->store.pool = pool;
-    return server;
-}
-
-static apr_status_t server_start(server_t *server)
-{
-    apr_status_t rv =
-        account_database_create(&server->store.database, &server->config, server->store.pool);
-
-    server->store.deadline = account_clock_monotonic() + apr_time_from_sec(300);
-    return rv;
-}
-
-static void server_stop(server_t *server)
-{
-    apr_pool_destroy(server->store.pool);
-}
-
-static apr_status_t run_sql(account_db_t *db, void *baton)
-{
-    return account_db_schema(db, baton);
-}
-
-static apr_status_t sql(server_t *server, const char *text)
-{
-    account_work_t work = {.mode = ACCOUNT_WRITE, .fn = run_sql, .baton = (void *)text};
-
-    work.deadline = account_clock_monotonic() + apr_time_from_sec(5);
-    work.pool = server->store.pool;
-    return account_database_run(server->store.database, &work);
-}
 
 static apr_status_t look_nowhere(const server_t *server)
 {
@@ -129,52 +27,6 @@ static apr_status_t look_nowhere(const server_t *server)
 
     store.deadline = account_clock_monotonic() + apr_time_from_sec(5);
     return account_find(&store, "nobody", &account);
-}
-
-static const account_t *find(const server_t *server, const char *identifier)
-{
-    const account_t *account = NULL;
-
-    if (account_find(&server->store, account_text_identifier(server->store.pool, identifier),
-                     &account)
-        != APR_SUCCESS) {
-        ok(0, "%s: cannot look for %s", server->name, identifier);
-    }
-    return account;
-}
-
-static account_t fields_of(const char *user_name, const char *email, const char *mobile)
-{
-    account_t fields = {0};
-
-    fields.identifiers[ACCOUNT_USER_NAME] = user_name;
-    fields.identifiers[ACCOUNT_EMAIL] = email;
-    fields.identifiers[ACCOUNT_MOBILE] = mobile;
-    fields.password = HASH;
-    fields.role = "user";
-    fields.attributes = "{\"question\":\"\xe9\x97\xae\xe9\xa2\x98\"}";
-    return fields;
-}
-
-static const account_t *create(const server_t *server, const char *user_name, const char *email,
-                               const char *mobile)
-{
-    account_t fields = fields_of(user_name, email, mobile);
-    const account_t *created = NULL;
-    account_kind_e taken;
-
-    if (account_create(&server->store, &fields, NULL, &created, &taken) != APR_SUCCESS) {
-        ok(0, "%s: cannot create an account", server->name);
-    }
-    return created;
-}
-
-static const account_t *again(const server_t *server, const account_t *account)
-{
-    const account_t *found = NULL;
-
-    account_find_by_id(&server->store, account->id, &found);
-    return found;
 }
 
 static void test_create(server_t *server)
@@ -251,7 +103,7 @@ static void test_create(server_t *server)
 static const account_t *update(server_t *server, const account_t *account, const char *email,
                                const char *attributes, apr_status_t *rv)
 {
-    account_profile_t profile = {account, email, attributes};
+    account_profile_t profile = {account, email, attributes, NULL};
     const account_t *updated = NULL;
     int changed;
 
@@ -302,30 +154,6 @@ static void test_profile(server_t *server)
     ok(third && third->email_verified == 7, "%s: and can be had back, verified", name);
     ok(find(server, "newer@example.com") == NULL, "%s: the unverified one is free then", name);
     server->store.now = NOW;
-}
-
-static const account_session_terms_t terms = {30 * MINUTE, 600 * MINUTE, "192.0.2.1", "unit/1",
-                                              NULL};
-
-static account_session_t *make_session(const server_t *server, const account_t *account)
-{
-    account_session_t *session = NULL;
-
-    is_int(account_session_make(&server->store, account->id, &terms, &session), APR_SUCCESS,
-           "%s: a session is made", server->name);
-    return session;
-}
-
-static int lives(const server_t *server, const char *token)
-{
-    const account_session_t *session;
-    const account_t *account;
-    apr_status_t rv = account_session_find(&server->store, token, &session, &account);
-
-    if (rv != APR_SUCCESS || !session != !account) {
-        ok(0, "%s: cannot look for a session", server->name);
-    }
-    return session != NULL;
 }
 
 static void test_sessions(server_t *server)
@@ -411,12 +239,13 @@ static void test_passwords(server_t *server)
     const char *name = server->name;
     const account_t *account = create(server, "passwords", NULL, NULL);
     account_session_t *old = make_session(server, account), *replacement;
-    account_password_change_t change = {account, OTHER_HASH, NULL};
+    account_also_t also = {NULL, NULL, NULL};
+    account_password_change_t change = {account, OTHER_HASH, &also};
     int changed = -1;
 
     account_session_begin(&server->store, old, account);
     replacement = make_session(server, account);
-    change.replacement = replacement;
+    also.session = replacement;
     is_int(account_change_password(&server->store, &change, &changed), APR_SUCCESS,
            "%s: a new password", name);
     is_int(account_session_begin(&server->store, make_session(server, account), account),
@@ -440,94 +269,9 @@ static void test_passwords(server_t *server)
     sql(server, "UPDATE account SET password = NULL WHERE user_name = 'passwords'");
     account = again(server, account);
     change.account = account;
-    change.replacement = NULL;
+    change.also = NULL;
     account_change_password(&server->store, &change, &changed);
     is_int(changed, 1, "%s: a first password", name);
-}
-
-static account_code_state_e reset(const server_t *server, const account_code_t *code,
-                                  const account_t *account)
-{
-    account_password_change_t change = {account, OTHER_HASH, NULL};
-    account_code_state_e state = ACCOUNT_CODE_RIGHT;
-
-    if (account_code_reset_password(&server->store, code, &change, &state) != APR_SUCCESS) {
-        ok(0, "%s: cannot reset", server->name);
-    }
-    return state;
-}
-
-static account_code_state_e check(const server_t *server, const account_code_t *code)
-{
-    account_code_state_e state = ACCOUNT_CODE_RIGHT;
-
-    if (account_code_check(&server->store, code, &state) != APR_SUCCESS) {
-        ok(0, "%s: cannot check", server->name);
-    }
-    return state;
-}
-
-static void test_codes(server_t *server)
-{
-    const char *name = server->name;
-    const account_t *account = create(server, "codes", NULL, NULL);
-    account_session_t *session = make_session(server, account);
-    account_code_t code = {"reset", "codes", "secret", NOW + 10 * MINUTE, 0};
-    account_code_t wrong = code, other;
-    account_code_t counted = {"sms", "codes", "123456", NOW + 10 * MINUTE, 5};
-    account_code_t guess = counted;
-    int i;
-
-    account_session_begin(&server->store, session, account);
-    is_int(check(server, &code), ACCOUNT_CODE_EXPIRED, "%s: no code", name);
-    is_int(account_code_issue(&server->store, &code), APR_SUCCESS, "%s: a code", name);
-    is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: is right", name);
-    is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: as often as it is asked", name);
-    wrong.secret = "sEcret";
-    is_int(check(server, &wrong), ACCOUNT_CODE_WRONG, "%s: another is wrong", name);
-    other = code;
-    other.purpose = "answer";
-    is_int(check(server, &other), ACCOUNT_CODE_EXPIRED, "%s: not for another purpose", name);
-    other = code;
-    other.target = "codes2";
-    is_int(check(server, &other), ACCOUNT_CODE_EXPIRED, "%s: nor target", name);
-    for (i = 0; i < 10; i++) {
-        reset(server, &wrong, account);
-    }
-    is_int(reset(server, &wrong, account), ACCOUNT_CODE_WRONG, "%s: wrong ones are not counted",
-           name);
-    is_str(again(server, account)->password, HASH, "%s: and change nothing", name);
-    is_int(reset(server, &code, account), ACCOUNT_CODE_RIGHT, "%s: the right one", name);
-    is_str(again(server, account)->password, OTHER_HASH, "%s: changes the password", name);
-    ok(!lives(server, session->token), "%s: and ends the sessions", name);
-    is_int(reset(server, &code, account), ACCOUNT_CODE_EXPIRED, "%s: once", name);
-    is_int(check(server, &code), ACCOUNT_CODE_EXPIRED, "%s: for ever", name);
-    account_code_issue(&server->store, &code);
-    is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: a new one", name);
-    server->store.now = code.expires;
-    is_int(reset(server, &code, account), ACCOUNT_CODE_EXPIRED, "%s: ends", name);
-    server->store.now = NOW;
-
-    is_int(account_code_issue(&server->store, &counted), APR_SUCCESS, "%s: a counted code", name);
-    guess.secret = "000000";
-    for (i = 0; i < 3; i++) {
-        reset(server, &guess, account);
-    }
-    counted.secret = "654321";
-    is_int(account_code_issue(&server->store, &counted), APR_SUCCESS, "%s: another in its place",
-           name);
-    is_int(reset(server, &guess, account), ACCOUNT_CODE_WRONG, "%s: the fourth wrong guess", name);
-    is_int(check(server, &counted), ACCOUNT_CODE_RIGHT, "%s: the code could still be used", name);
-    is_int(reset(server, &guess, account), ACCOUNT_CODE_WRONG, "%s: the fifth", name);
-    is_int(reset(server, &guess, account), ACCOUNT_CODE_EXPIRED, "%s: there is no sixth", name);
-    is_int(reset(server, &counted, account), ACCOUNT_CODE_EXPIRED, "%s: even the right one is dead",
-           name);
-    server->store.now = NOW + 11 * MINUTE;
-    counted.expires = NOW + 21 * MINUTE;
-    account_code_issue(&server->store, &counted);
-    is_int(reset(server, &counted, account), ACCOUNT_CODE_RIGHT,
-           "%s: when it has expired, a new one has all its tries", name);
-    server->store.now = NOW;
 }
 
 /* Many at once. */
@@ -558,27 +302,6 @@ static void *register_one(void *data)
     return NULL;
 }
 
-static void *reset_one(void *data)
-{
-    racer_t *racer = data;
-    account_store_t store = racer->server->store;
-    account_code_t code = {"reset", "race", "secret", 0, 0};
-    account_password_change_t change = {racer->account, OTHER_HASH, NULL};
-    account_session_t *session;
-    account_code_state_e state;
-    apr_status_t rv;
-
-    apr_pool_create(&store.pool, NULL);
-    store.deadline = account_clock_monotonic() + apr_time_from_sec(20);
-    account_session_make(&store, racer->account->id, &terms, &session);
-    change.replacement = session;
-    rv = account_code_reset_password(&store, &code, &change, &state);
-    racer->won = rv == APR_SUCCESS && state == ACCOUNT_CODE_RIGHT;
-    racer->failed = rv != APR_SUCCESS || (!racer->won && state != ACCOUNT_CODE_EXPIRED);
-    apr_pool_destroy(store.pool);
-    return NULL;
-}
-
 /* All change the password with one old one. */
 static void *change_one(void *data)
 {
@@ -591,20 +314,6 @@ static void *change_one(void *data)
     store.deadline = account_clock_monotonic() + apr_time_from_sec(20);
     rv = account_change_password(&store, &change, &racer->won);
     racer->failed = rv != APR_SUCCESS;
-    apr_pool_destroy(store.pool);
-    return NULL;
-}
-
-static void *issue_one(void *data)
-{
-    racer_t *racer = data;
-    account_store_t store = racer->server->store;
-    account_code_t code = {"answer", "race", "secret", NOW + MINUTE, 3};
-
-    apr_pool_create(&store.pool, NULL);
-    store.deadline = account_clock_monotonic() + apr_time_from_sec(20);
-    racer->won = account_code_issue(&store, &code) == APR_SUCCESS;
-    racer->failed = !racer->won;
     apr_pool_destroy(store.pool);
     return NULL;
 }
@@ -632,7 +341,6 @@ static void race(server_t *server, void *(*fn)(void *), const account_t *account
 static void test_races(server_t *server)
 {
     const account_t *account = create(server, "race", NULL, NULL);
-    account_code_t code = {"reset", "race", "secret", NOW + 10 * MINUTE, 0};
     int i, found = 0;
 
     race(server, register_one, NULL, 1, "register one address: one winner");
@@ -640,25 +348,7 @@ static void test_races(server_t *server)
         found += find(server, apr_psprintf(server->store.pool, "racer%d", i)) != NULL;
     }
     is_int(found, 1, "%s: and one user name", server->name);
-    account_code_issue(&server->store, &code);
-    race(server, reset_one, account, 1, "with one code: one winner");
     race(server, change_one, again(server, account), 1, "with one old password: one winner");
-    race(server, issue_one, account, THREADS, "codes for one target: all issued");
-}
-
-static void drop_tables(const char *driver, const char *params, apr_pool_t *pool)
-{
-    static const char *const tables[] = {"account_schema", "account", "identifier", "session",
-                                         "code"};
-    server_t *server = server_make(driver, params, KEY_A, pool);
-    size_t i;
-
-    server->config.on_connect = NULL;
-    server_start(server);
-    for (i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
-        sql(server, apr_pstrcat(pool, "DROP TABLE IF EXISTS ", tables[i], NULL));
-    }
-    server_stop(server);
 }
 
 static void *look_first(void *data)
@@ -764,7 +454,6 @@ static void test_store(const char *driver, const char *params, apr_pool_t *pool)
     test_profile(server);
     test_sessions(server);
     test_passwords(server);
-    test_codes(server);
     test_races(server);
     server_stop(server);
 }

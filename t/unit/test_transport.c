@@ -161,6 +161,7 @@ static void test_words(apr_pool_t *pool)
         {0, "file:/tmp", "is a folder"},
         {0, "file:/nowhere/x", "there is no folder /nowhere"},
         {0, "file:lines ~ more", "no further words"},
+        {1, "file:lines ~ Shop <shop@example.com> ~ more", "no further words"},
         {0, "file:lines", NULL},
         {1, "file:///tmp/lines", NULL},
     };

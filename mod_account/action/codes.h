@@ -1,0 +1,36 @@
+#ifndef ACCOUNT_ACTION_CODES_H
+#define ACCOUNT_ACTION_CODES_H
+
+#include "action/limits.h"
+#include "store/codes.h"
+
+/* What the actions that issue and take one-time codes share. */
+
+/* Wrong guesses at one code; ACCOUNT_LIMIT_CODE_TARGET bounds those at all codes of a target. */
+#define ACCOUNT_CODE_TRIES 5
+
+/* Who holds an identifier, and what that is worth. */
+typedef struct account_claimant_t {
+    const char *canonical;          /* of the input; NULL: it can be nobody's */
+    const account_holder_t *holder; /* NULL: nobody */
+    const account_t *account;       /* the holder's */
+    int is_proven;                  /* the account has proven that it has the address */
+    int may_recover; /* ... or it is its only one and it never proved any (DESIGN: recovery) */
+} account_claimant_t;
+
+/* Finds who has the address that an input of the call names. The input is present. */
+apr_status_t account_codes_claimant(const account_call_t *call, const char *input,
+                                    account_claimant_t *claimant);
+
+/* The code of the call's purpose that the request brings for claimant: bound to the account that
+ * had the address verified when it was issued, its wrong guesses counted for the address. */
+void account_codes_fill(const account_call_t *call, const account_claimant_t *claimant,
+                        account_code_t *code, account_quota_t *quota);
+
+/* How a code that is not right ends the answer; wait: of an exhausted one, milliseconds. */
+void account_codes_refuse(account_answer_t *answer, account_code_state_e state, apr_int64_t wait);
+
+/* The kind that an address has. */
+account_kind_e account_codes_kind(const account_call_t *call, const char *address);
+
+#endif
