@@ -93,6 +93,7 @@ void account_flight_set_trust(CURL *easy, const char *certificates)
 {
     struct curl_blob blob = {(void *)certificates, 0, CURL_BLOB_NOCOPY};
 
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); /* at least */
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     if (certificates) {

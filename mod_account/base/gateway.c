@@ -68,8 +68,9 @@ static void judge(const void *self, account_lane_t *lane, CURLcode result)
     long status = 0;
 
     if (result != CURLE_OK) {
-        account_parcel_end(lane->parcel, ACCOUNT_PARCEL_DOWN, pool, "%s",
-                           account_flight_failure(lane, result));
+        account_parcel_end(
+            lane->parcel, ACCOUNT_PARCEL_DOWN, pool, "%s%s", account_flight_failure(lane, result),
+            result == CURLE_PEER_FAILED_VERIFICATION ? "; name its certificate with ca=FILE" : "");
         return;
     }
     curl_easy_getinfo(lane->easy, CURLINFO_RESPONSE_CODE, &status);

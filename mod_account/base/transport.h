@@ -30,8 +30,10 @@ typedef struct account_transport_words_t {
 /*
  * NULL, or a text for the administrator: an address of no known kind, a missing sender, a template
  * that can't be read or is wrong (with its name and place), an unknown option, "built without
- * libcurl". Further words are options NAME=VALUE: of smtp tls=try|required|off, user=, password=,
- * password-file=, ca=FILE; of http ca=FILE. Contacts nobody.
+ * libcurl". Further words are options NAME=VALUE: of smtp tls=try|required|off (required where
+ * there is a user, else try), user=, password=, password-file= (its first line), ca=FILE (trusted
+ * besides the system's certificates); of http ca=FILE. Contacts nobody, but libcurl is initialised
+ * until pool is cleared: to be called before there are threads.
  */
 const char *account_transport_parse(account_transport_t **transport,
                                     const account_transport_words_t *words, apr_pool_t *pool);
@@ -69,8 +71,9 @@ typedef struct account_dispatch_t {
     apr_pool_t *pool;
 } account_dispatch_t;
 
-/* Sends the parcels, several at once, each for at most 10 seconds; returns when all have ended, or
- * soon after stopping() said so (the rest then ACCOUNT_PARCEL_WAITS). */
+/* Sends the parcels, eight at once, each for at most 10 seconds; returns when all have ended, or
+ * two seconds at most after stopping() said so (the rest then ACCOUNT_PARCEL_WAITS; one that was on
+ * its way may have arrived). */
 void account_transport_send(const account_transport_t *transport, account_dispatch_t *dispatch);
 
 #endif

@@ -1,5 +1,6 @@
 /* base/transport, base/letter and base/recipe. */
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -83,6 +84,8 @@ static const char *parse(account_transport_t **transport, const char *text, int 
     *transport = NULL;
     return account_transport_parse(transport, &words, pool);
 }
+
+#ifdef HAVE_CURL
 
 /* ------------------------------------------------------------- the words */
 
@@ -218,6 +221,19 @@ static void test_names(apr_pool_t *pool)
            apr_pstrcat(pool, "https://host/send ", directory(), "/right.json", NULL),
            "a gateway is told apart by its template");
 }
+
+#else
+
+static void test_words(apr_pool_t *pool)
+{
+    account_transport_t *transport;
+    const char *error = parse(&transport, "https://host/send ~ right.json", 0, pool);
+
+    ok(error && strstr(error, "built without libcurl: apt-get install libcurl4-openssl-dev"),
+       "what is missing is told");
+}
+
+#endif
 
 /* --------------------------------------------------------------- letters */
 
@@ -635,6 +651,12 @@ static void test_programs(apr_pool_t *pool)
     const char *letter;
     double seconds;
 
+#ifdef HAVE_ADDCLOSEFROM
+    deliver(script("files", "ls /proc/self/fd > $0.out", pool), parcels, 1, &stop, pool);
+    open(directory(), O_RDONLY); /* nothing says that it is to be closed */
+    deliver(script("more", "ls /proc/self/fd > $0.out", pool), parcels, 1, &stop, pool);
+    is_str(slurp(pool, "more.out"), slurp(pool, "files.out"), "a program gets no open files");
+#endif
     setenv("ACCOUNT_TEST_SECRET", "not for programs", 1);
     deliver(apr_pstrcat(pool,
                         script("show",
@@ -868,8 +890,8 @@ int main(void)
     test_lines(pool);
     test_program_ends(pool);
     test_programs(pool);
-#ifdef HAVE_CURL
     test_words(pool);
+#ifdef HAVE_CURL
     test_names(pool);
     test_gateway(pool);
 #endif
