@@ -50,9 +50,10 @@ my @blocks;
     }
     ok(!$block, 'each block ends');
 }
-is(join(' ', map { $_->[0] } @blocks), 'sh console sh sh sql apache apache', 'README has the blocks that this test runs');
-my ($start, $tour, $build, $key, $sql, $conf, $contract) = map { $_->[2] } @blocks;
-my ($tour_line) = map { $_->[1] } grep { $_->[0] eq 'console' } @blocks;
+is(join(' ', map { $_->[0] } @blocks), 'sh console console sh sh sql apache json sql sql apache apache',
+    'README has the blocks that this test runs');
+my ($start, undef, undef, $build, $key, $sql, $conf, $template, $promote, $point, $lookup, $contract) = map { $_->[2] } @blocks;
+my @tours = grep { $_->[0] eq 'console' } @blocks;
 
 # (exit status, what it said) of lines of a shell, in a directory
 my $run_count = 0;
@@ -107,13 +108,16 @@ sub same_each_time {
     return $line;
 }
 
-my ($command, $expected, @steps);
-my $number = $tour_line - 1;
-for (split /\n/, $tour) {
-    $number++;
-    if (/\A\$ (.*)/) { push @steps, [ $number, $1, '' ] }
-    elsif (@steps)   { $steps[-1][2] .= "$_\n" }
-    else             { fail("README.md:$number: a reply without a command") }
+my @steps;
+for my $tour (@tours) {
+    my $number = $tour->[1] - 1;
+    my $first = @steps;
+    for (split /\n/, $tour->[2]) {
+        $number++;
+        if (/\A\$ (.*)/)       { push @steps, [ $number, $1, '' ] }
+        elsif (@steps > $first) { $steps[-1][2] .= "$_\n" }
+        else                    { fail("README.md:$number: a reply without a command") }
+    }
 }
 cmp_ok(scalar(@steps), '>', 2, 'the tour has commands');
 mkdir "$dir/tour";
@@ -157,9 +161,9 @@ runs("README: $lines[0]", $tree, $lines[0], DESTDIR => $stage);
 my ($module) = here('modules/mod_account.so');
 ok(-s $module, 'the module is installed');
 my ($share) = here('/usr/local/share/mod_account');
-my @installed = map { s{\A\Q$share\E/}{}r } glob "$share/contracts/*.conf $share/sql/*/*.sql";
-my @shipped = map { s{\A\Q$tree\E/(?:conf/(?=contracts))?}{}r } glob "$tree/conf/contracts/*.conf $tree/sql/*/*.sql";
-is("@installed", "@shipped", 'contracts and SQL are installed');
+my @installed = map { s{\A\Q$share\E/}{}r } glob "$share/contracts/*.conf $share/texts/*/* $share/sql/*/*.sql";
+my @shipped = map { s{\A\Q$tree\E/(?:conf/)?}{}r } glob "$tree/conf/contracts/*.conf $tree/conf/texts/*/* $tree/sql/*/*.sql";
+is("@installed", "@shipped", 'contracts, texts and SQL are installed');
 
 # --- key, database, configuration ---
 
@@ -191,6 +195,20 @@ is($r->{json}{status}, 0, 'logs in') or diag($r->{text});
 ok($r->{cookies}{mmall_login_token}{secure}, 'by AccountPublicURL the cookie is for TLS only');
 is($plain->get('/user/get_user_info.do', cookie => $jar)->{json}{data}{username}, 'geely', 'and has a session');
 is($plain->request(TRACE => '/')->{status}, 405, 'no TRACE');
+
+# --- the first administrator, points, the shop's own tables, a gateway ---
+
+$mariadb->sql($promote, 'account');
+$r = $plain->get('/user/get_user_info.do', cookie => $jar);
+is($r->{json}{data}{role}, 1, 'README: an administrator, on the next request');
+$mariadb->sql($point, 'account');
+is($mariadb->sql('SELECT SUM(amount) FROM account_point WHERE account = 1', 'account'), 20, 'README: points');
+spew("$dir/sms.json", $template);
+is($template, slurp("$ROOT/conf/sms.json"), 'README: the template is the one that ships');
+my $extended = Account::Server->new(account => 0, conf => here($conf) . "AccountTexts $ROOT/conf/texts\n"
+    . "AccountSms https://gateway.example/send $dir/sms.json\n$lookup");
+($status, $said) = $extended->configtest;
+is($status, 0, 'README: the template and the lookup pass configtest') or diag($said);
 
 # --- the contract ---
 
