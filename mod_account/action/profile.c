@@ -3,7 +3,6 @@
 #include "action/actions.h"
 #include "action/attributes.h"
 #include "action/letters.h"
-#include "action/limits.h"
 #include "action/mailed.h"
 #include "base/text.h"
 
@@ -57,9 +56,7 @@ static apr_status_t write_mails(const account_call_t *call, const char *email,
         rv = account_letter_notify(call, call->account, "notice-address", email,
                                    confirmation->messages);
     }
-    account_budget_add(call, &confirmation->budget, ACCOUNT_LIMIT_SEND_TARGET, canonical);
-    account_budget_add(call, &confirmation->budget, ACCOUNT_LIMIT_SEND_ADDRESS,
-                       account_limit_address(call));
+    account_letter_limits(call, &confirmation->budget, canonical);
     return rv;
 }
 

@@ -8,7 +8,7 @@
 #include "action/letters.h"
 #include "action/mailed.h"
 
-/* What is sent at most: by whom it goes to, who asks, and in all. */
+/* What is sent at most, and how soon again. */
 static void add_send_limits(const account_call_t *call, account_budget_t *budget,
                             const char *purpose, const char *target)
 {
@@ -16,10 +16,7 @@ static void add_send_limits(const account_call_t *call, account_budget_t *budget
 
     account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_INTERVAL,
                        apr_pstrcat(pool, purpose, "/", target, NULL));
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TARGET, target);
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_ADDRESS, account_limit_address(call));
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_NETWORK, account_limit_network(call));
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TOTAL, "");
+    account_letter_limits(call, budget, target);
 }
 
 /* Asking who exists is counted like sending, by who asks. */
