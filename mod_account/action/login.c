@@ -140,13 +140,16 @@ static apr_status_t log_in_with_code(const account_call_t *call, account_answer_
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (!claimant.is_proven) {
-        answer->outcome = call->settings->hides ? ACCOUNT_WRONG_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
+    if (!claimant.is_proven && !call->settings->hides) {
+        answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
         return APR_SUCCESS;
     }
     account_codes_fill(call, &claimant, &code, &quota);
+    if (!claimant.is_proven) {
+        code.bound = ACCOUNT_CODE_NOBODY;
+    }
     /* a closed account's code is spent for nothing: only who has it learns that it is closed */
-    if (claimant.account->status == ACCOUNT_ACTIVE) {
+    else if (claimant.account->status == ACCOUNT_ACTIVE) {
         rv = account_session_make(call->store, claimant.account->id, &call->terms, &session);
         also.session = session;
         redemption.begin = claimant.account;

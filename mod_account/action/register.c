@@ -259,17 +259,19 @@ apr_status_t account_do_register_with_code(const account_call_t *call, account_a
         .email_verified = kind == ACCOUNT_EMAIL ? call->store->now : 0,
         .mobile_verified = kind == ACCOUNT_MOBILE ? call->store->now : 0,
     };
-    int told;
+    int told, is_told = 0;
     apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
     fields.identifiers[kind] = target;
     if (rv == APR_SUCCESS) {
-        rv = account_limit_reveal(call, claimant.is_proven, answer, &told);
+        /* where it is not told, only who has the right code learns that it is taken */
+        is_told = claimant.is_proven && !call->settings->hides;
+        rv = account_limit_reveal(call, is_told, answer, &told);
     }
     if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    if (claimant.is_proven) {
+    if (is_told) {
         answer->outcome = ACCOUNT_TAKEN_USER_NAME + kind;
         return APR_SUCCESS;
     }

@@ -21,6 +21,7 @@ static const account_t *changed_account(const account_call_t *call, const accoun
 /* What a reset works on. */
 typedef struct reset_t {
     account_claimant_t claimant;
+    int is_nobody; /* and that is not told */
     account_code_t code;
     account_quota_t quota;
     account_ownership_t own;
@@ -66,10 +67,9 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
     int same = 1;
     apr_status_t rv = account_codes_claimant(call, "target", &reset->claimant);
 
-    if (rv == APR_SUCCESS
-        && (by_answer ? !reset->claimant.account : !reset->claimant.may_recover)) {
-        answer->outcome =
-            call->settings->hides && !by_answer ? ACCOUNT_WRONG_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
+    reset->is_nobody = by_answer ? !reset->claimant.account : !reset->claimant.may_recover;
+    if (rv == APR_SUCCESS && reset->is_nobody && (by_answer || !call->settings->hides)) {
+        answer->outcome = call->settings->hides ? ACCOUNT_EXPIRED_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
         return APR_SUCCESS;
     }
     if (rv == APR_SUCCESS) {
@@ -84,6 +84,7 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
     }
     else {
         account_codes_fill(call, &reset->claimant, &reset->code, &reset->quota);
+        reset->code.bound = reset->is_nobody ? ACCOUNT_CODE_NOBODY : reset->code.bound;
     }
     if (rv == APR_SUCCESS) {
         rv = account_code_check(call->store, &reset->code, &state);
@@ -115,6 +116,9 @@ static apr_status_t prepare(const account_call_t *call, reset_t *reset)
     apr_status_t rv =
         account_hashing_make(call, account_call_value(call, "password"), &reset->change.password);
 
+    if (rv != APR_SUCCESS || reset->is_nobody) {
+        return rv;
+    }
     reset->change.account = account;
     reset->also.messages = messages;
     if (rv == APR_SUCCESS) {
@@ -145,7 +149,7 @@ static apr_status_t redeem(const account_call_t *call, reset_t *reset, account_a
     };
     account_redemption_t nothing = {0};
     /* a closed account's code is spent for nothing: only who has it learns that it is closed */
-    int closed = account->status == ACCOUNT_DISABLED;
+    int closed = reset->is_nobody || account->status == ACCOUNT_DISABLED;
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv =
         account_code_redeem(call->store, &reset->code, closed ? &nothing : &redemption, &state);
