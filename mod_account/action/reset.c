@@ -67,17 +67,18 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
     int same = 1;
     apr_status_t rv = account_codes_claimant(call, "target", &reset->claimant);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     reset->is_nobody = by_answer ? !reset->claimant.account : !reset->claimant.may_recover;
-    if (rv == APR_SUCCESS && reset->is_nobody && (by_answer || !call->settings->hides)) {
+    if (reset->is_nobody && (by_answer || !call->settings->hides)) {
         answer->outcome = call->settings->hides ? ACCOUNT_EXPIRED_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
         return APR_SUCCESS;
     }
-    if (rv == APR_SUCCESS) {
-        rv = check_same(call, reset, &same);
-    }
-    if (rv == APR_SUCCESS && !same) {
+    rv = check_same(call, reset, &same);
+    if (rv != APR_SUCCESS || !same) {
         answer->outcome = ACCOUNT_WRONG_CODE;
-        return APR_SUCCESS;
+        return rv;
     }
     if (by_answer) {
         use_answer(call, reset);
@@ -86,9 +87,7 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
         account_codes_fill(call, &reset->claimant, &reset->code, &reset->quota);
         reset->code.bound = reset->is_nobody ? ACCOUNT_CODE_NOBODY : reset->code.bound;
     }
-    if (rv == APR_SUCCESS) {
-        rv = account_code_check(call->store, &reset->code, &state);
-    }
+    rv = account_code_check(call->store, &reset->code, &state);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -121,9 +120,7 @@ static apr_status_t prepare(const account_call_t *call, reset_t *reset)
     }
     reset->change.account = account;
     reset->also.messages = messages;
-    if (rv == APR_SUCCESS) {
-        rv = account_letter_notify(call, account, "notice-password", NULL, messages);
-    }
+    rv = account_letter_notify(call, account, "notice-password", NULL, messages);
     if (rv == APR_SUCCESS && account_call_is(call, "then", "login")) {
         rv = account_session_make(call->store, account->id, &call->terms, &reset->session);
         reset->also.session = reset->session;
@@ -148,7 +145,8 @@ static apr_status_t redeem(const account_call_t *call, reset_t *reset, account_a
         .also = &reset->also,
     };
     account_redemption_t nothing = {0};
-    /* a closed account's code is spent for nothing: only who has it learns that it is closed */
+    /* a closed account's code is spent for nothing: only who has it learns that it is closed;
+     * nobody's is never right */
     int closed = reset->is_nobody || account->status == ACCOUNT_DISABLED;
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv =
