@@ -634,6 +634,14 @@ static void test_reveal(server_t *server)
         {"POST /s/join", "e=rita@x.cc&p=password1", "taken.email", NULL, NULL, NULL},
         {"POST /s/register", "t=rita@x.cc&c=1", "taken.email", "POST /s/register", "t=no@x.cc&c=1",
          "wrong-code"},
+        {"POST /s/login/code", "t=rita@x.cc&c=1", "wrong-code", "POST /s/login/code",
+         "t=no@x.cc&c=1", "unknown-account"},
+        {"POST /s/reset", "t=rita@x.cc&c=1&p=password2", "wrong-code", "POST /s/reset",
+         "t=no@x.cc&c=1&p=password2", "unknown-account"},
+        {"POST /s/reset/answer", "t=rita@x.cc&c=1&p=password2", "expired-code",
+         "POST /s/reset/answer", "t=no@x.cc&c=1&p=password2", "unknown-account"},
+        {"POST /s/answer", "a=rita@x.cc&q=why&s=1", "wrong-answer", "POST /s/answer",
+         "a=no@x.cc&q=why&s=1", "unknown-account"},
     };
     apr_size_t i;
 
@@ -658,6 +666,28 @@ static void test_reveal(server_t *server)
     }
 }
 
+/* Who has the right code, or answer, is told nothing that he did not know. */
+static void test_reveal_nothing(server_t *server)
+{
+    int i;
+
+    register_as(server, "u=ruth&e=ruth@x.cc&p=password1&q=pet&s=rex");
+    prove(server, "13900000001", "password1");
+    LIMITS("reveal-address");
+    for (i = 0; i < 12; i++) {
+        expect(server, "POST /s/login/code",
+               with(server, "t=13900000001&c=", code_for(server, "login", "13900000001", NULL)),
+               NULL, "ok");
+        expect(server, "POST /s/reset",
+               with(server,
+                    "t=13900000001&p=password2&c=", code_for(server, "reset", "13900000001", NULL)),
+               NULL, "ok");
+        expect(server, "POST /s/answer", "a=ruth&q=pet&s=rex", NULL, "ok");
+        expect(server, "POST /s/reset/answer",
+               with(server, "t=ruth&p=password2&c=", member(server, "token")), NULL, "ok");
+    }
+}
+
 /* Nobody is let in uncounted. */
 static void test_failing_database(server_t *server)
 {
@@ -671,6 +701,8 @@ static void test_failing_database(server_t *server)
         {"POST /s/login/code", "t=13900000001&c="},
         {"POST /s/reset", "t=13900000001&p=password2&c="},
         {"POST /s/captcha/reset", "t=13900000001&p=password2&c="},
+        {"POST /s/reset/answer", "t=13900000001&p=password2&c=x"},
+        {"POST /s/register", "t=13900000001&c=x"},
         {"POST /s/send/any", "t=13900000002"},
         {"POST /s/link", "t=13900000001"},
         {"POST /s/question", "a=13900000001"},
@@ -698,6 +730,16 @@ static void test_failing_database(server_t *server)
     expect(server, "POST /s/login/code", with(server, "t=13900000001&c=", codes[3]), NULL, "ok");
     expect(server, "POST /s/reset", with(server, "t=13900000001&p=password2&c=", codes[4]), NULL,
            "ok");
+    /* nor when it is not known who is who */
+    sql(server, "ALTER TABLE account_identifier RENAME TO away");
+    for (i = 0; i < COUNT(rows); i++) {
+        if (strncmp(rows[i].request, "GET /s/captcha", 14)
+            && strncmp(rows[i].request, "GET /s/picture", 14)) {
+            expect(server, rows[i].request,
+                   rows[i].form ? with(server, rows[i].form, codes[i]) : NULL, NULL, "unavailable");
+        }
+    }
+    sql(server, "ALTER TABLE away RENAME TO account_identifier");
     /* counters that fail for others fail for nobody who has nothing to count */
     sql(server, "DROP TABLE account_limit");
     expect(server, "GET /s/me", NULL, session_of(server), "ok");
@@ -810,8 +852,8 @@ int main(void)
         test_password_address, test_addresses, test_devices,
         test_old_password,     test_answers,   test_captcha,
         test_captcha_failures, test_pictures,  test_sends,
-        test_activation_mails, test_reveal,    test_failing_database,
-        test_strict,
+        test_activation_mails, test_reveal,    test_reveal_nothing,
+        test_failing_database, test_strict,
     };
     apr_pool_t *pool;
     apr_size_t i;
