@@ -36,6 +36,32 @@ sub login {
     return route("AccountAction login\nAccountParam account user\nAccountParam password pass\n$lines");
 }
 
+# A contract whose route sends a code to what the constraint lets through.
+sub sender {
+    my ($constraint) = @_;
+    return route("AccountAction send_code\nAccountSet purpose any\nAccountParam target to $constraint");
+}
+
+# A contract that mails an address; one that has what the address leads to.
+my $mailing = contract("    <AccountRoute r POST /r>\nAccountAction send_link\nAccountParam target to is=email\n    </AccountRoute>");
+my $page    = <<'END';
+<AccountContract d>
+    AccountReply ok 200 '{"ok": true}'
+    AccountReply *  200 '{"error": "%{outcome}"}'
+    <AccountRoute show GET /again>
+        AccountAction open_link
+        AccountParam token token
+    </AccountRoute>
+    <AccountRoute do POST /again>
+        AccountAction reset_by_link
+        AccountParam token token
+        AccountParam password password
+    </AccountRoute>
+</AccountContract>
+END
+my $mail = qq[AccountMail file:\@DIR\@/mail.jsonl "Shop <shop\@shop.example>"\n];
+my $sms  = "AccountSms file:\@DIR\@/sms.jsonl\n";
+
 # A server without any of the module's directives but these.
 my $module = $ENV{ACCOUNT_MODULE} || "$ROOT/.libs/mod_account.so";
 sub bare {
@@ -261,19 +287,87 @@ END
     [ 'a mount with too many words', ">>AccountMount /user mmall login now\n", qr/AccountMount takes/ ],
     [ 'two mounts that answer the same request', "AccountMount /user mmall\n>>AccountMount /user mmall\n",
         qr/AccountMount \/user mmall and the one on line \d+ of .* answer the same request: route login, route login/ ],
-    [ 'an action that is not in this version', contract(<<'END') . ">>AccountMount /later c\n", qr/route r .*action send_code, which this version does not have/ ],
-    <AccountRoute r POST /r>
-        AccountAction send_code
-        AccountSet purpose any
-        AccountParam target to
-    </AccountRoute>
-END
     [ 'a mount without a database', ">>AccountMount /user mmall\n", qr/AccountMount needs AccountDatabase: AccountDatabase sqlite3 /, db => 'none' ],
     [ 'a mount without a secret', bare("AccountDatabase sqlite3 \@DIR\@/account.db\n>>AccountMount /user mmall"),
         qr/AccountMount needs AccountSecretFile: .*openssl rand/, account => 0 ],
     [ 'a mount for some of the files only', qq[<Files "*.do">\n>>AccountMount mmall\n</Files>\n], qr/AccountMount can stand in a server/ ],
 
+    # --- what mounted routes need ---
+    [ 'a code to mobile numbers without a gateway', sender('is=mobile') . "$mail>>AccountMount /later c\n",
+        qr{the contract c is mounted here, and its route r sends text messages and needs AccountSms https://} ],
+    [ 'a code to mail addresses without mail', sender('is=email') . "$sms>>AccountMount /later c\n",
+        qr{route r sends mail and needs AccountMail smtp://localhost:25 "Shop} ],
+    [ 'a gateway that is off', sender('is=mobile') . "${sms}AccountSms off\n>>AccountMount /later c\n", qr/needs AccountSms/ ],
+    [ 'a gateway of another virtual host', sender('is=mobile') . "<VirtualHost *:1>\n$sms</VirtualHost>\n>>AccountMount /later c\n",
+        qr/needs AccountSms/ ],
+    [ 'an activation by mail without mail', contract(<<'END') . ">>AccountMount /later c\n", qr/route r sends mail and needs AccountMail/ ],
+    <AccountRoute r POST /r>
+        AccountAction register
+        AccountSet then activate
+        AccountParam email email
+        AccountParam password password
+    </AccountRoute>
+END
+    [ 'a mailed address that leads nowhere', "$mailing$mail>>AccountMount /later c\n",
+        qr/route r sends an address where the action reset_by_link is: mount a contract that has it.*or write AccountLink reset URL/ ],
+    [ 'a mailed address whose action is in another realm',
+        "$mailing$page$mail>>AccountMount /later c\n<VirtualHost *:1>\nAccountRealm other\nAccountMount /d d\n</VirtualHost>\n",
+        qr/where the action reset_by_link is/ ],
+    [ 'a mailed address whose action has no page', "$mailing$page$mail>>AccountMount /later c\nAccountMount /d/again d do\n",
+        qr/where the action reset_by_link is/ ],
+    [ 'a mailed address of a site without a name', "$mailing$page$mail>>AccountMount /later c\nAccountMount /d d\n",
+        qr{sends addresses of this site and needs AccountPublicURL https://shop\.example, or AccountLink reset URL} ],
+    [ 'a captcha without its font', route(<<'END', '/r/{id}') . "AccountCaptchaFont nofont.ttf\n>>AccountMount /later c\n",
+        AccountAction captcha_image
+        AccountParam captcha_id id
+END
+        qr{route r draws pictures, which can't be: .*nofont\.ttf} ],
+    [ 'a page without its texts', contract(<<'END') . "AccountTexts \@DIR\@/notexts\n>>AccountMount /later c\n", qr{this needs texts \(AccountTexts FOLDER, AccountLanguage\): .*notexts/en} ],
+    <AccountRoute r GET /r>
+        AccountAction open_link
+        AccountParam token token
+        AccountPage ok 200 reset
+    </AccountRoute>
+END
+    [ 'a message without its texts', "AccountLanguage tlh\n>>$mail", qr{this needs texts .*/tlh} ],
+    [ 'two ways for one realm', "$mail<VirtualHost *:1>\n>>AccountMail file:\@DIR\@/other.jsonl shop\@shop.example\n</VirtualHost>\n",
+        qr/the realm default has another AccountMail on line 1 of \S*bad\.conf: one realm, one way \(AccountRealm/ ],
+    [ 'a device cookie that is a session', "AccountDeviceCookie account_session\n" . contract('') . ">>AccountMount /later c\n",
+        qr/AccountDeviceCookie account_session is the session's cookie of a contract/ ],
+
     # --- the server's own directives ---
+    [ 'mail without a way',          ">>AccountMail\n",             qr{AccountMail takes: smtp://HOST:PORT "Shop} ],
+    [ 'mail with a quote too few',   '>>AccountMail smtp://localhost:25 "Shop <shop@shop.example>' . "\n", qr/AccountMail: the double quote that begins at "Shop.* is not closed/ ],
+    [ 'mail by what is no way',      ">>AccountMail pigeon://loft shop\@shop.example\n", qr{AccountMail: .*pigeon://loft} ],
+    [ 'a gateway that is no way',    ">>AccountSms gopher://gateway x.json\n", qr{AccountSms: .*gopher://gateway} ],
+    [ 'a gateway without a way',     ">>AccountSms\n",              qr{AccountSms takes: https://GATEWAY/PATH TEMPLATE} ],
+    [ 'mail in a folder',            "<Directory />\n>>$mail</Directory>\n", qr/AccountMail not allowed (?:in|here)/ ],
+    [ 'a limit without a number',    ">>AccountLimit send-target\n", qr{AccountLimit takes a name and so many in so long: send-target 5/1h} ],
+    [ 'an unknown limit',            ">>AccountLimit send-taget 5/1h\n", qr/there is no limit send-taget \(did you mean send-target\?\)/ ],
+    [ 'a limit without its time',    ">>AccountLimit send-target 5\n", qr/AccountLimit send-target: "5" is no limit/ ],
+    [ 'a limit of which one part is wrong', ">>AccountLimit send-target 5/1h ten/1d\n", qr{AccountLimit send-target: "ten/1d" is no limit} ],
+    [ 'a language that is a path',   ">>AccountLanguage ../zh\n",   qr{AccountLanguage: "\.\./zh" is no language: zh and en ship} ],
+    [ 'texts without a folder',      ">>AccountTexts\n",            qr/AccountTexts takes one argument/ ],
+    [ 'a link of another kind',      ">>AccountLink rest https://shop.example/x\n", qr/AccountLink: there is no rest, but activate and reset \(did you mean reset\?\)/ ],
+    [ 'a link that is no address',   ">>AccountLink reset /reset.html\n", qr{AccountLink: "/reset\.html" is no address: write it as https://shop\.example/reset} ],
+    [ 'a link with a quote in it',   qq[>>AccountLink reset 'https://shop.example/"x'\n], qr/is no address/ ],
+    [ 'an activation that is neither', ">>AccountActivation perhaps\n", qr/AccountActivation must be On or Off/ ],
+    [ 'no roles',                    ">>AccountRoles\n",            qr/AccountRoles takes the names of roles/ ],
+    [ 'a role in capitals',          ">>AccountRoles user Admin\n", qr/AccountRoles: "Admin" is no role: 1 to 64 small letters/ ],
+    [ 'a role that is too long',     '>>AccountAdminRoles ' . 'r' x 65 . "\n", qr/AccountAdminRoles: "r+" is no role/ ],
+    [ 'a role twice',                ">>AccountRoles user admin user\n", qr/AccountRoles: user stands twice/ ],
+    [ 'a chosen role that there is not', ">>AccountChosenRoles vip_usr\n", qr/AccountChosenRoles: vip_usr is none of AccountRoles \(did you mean vip_user\?\)/ ],
+    [ 'an admin that there is not',  "AccountRoles user boss\n<VirtualHost *:1>\n>>AccountAdminRoles admin\n</VirtualHost>\n",
+        qr/AccountAdminRoles: admin is none of AccountRoles/ ],
+    [ 'an enumeration that is neither', ">>AccountEnumeration off\n", qr/AccountEnumeration takes contract .* or strict/ ],
+    [ 'a time zone by its name',     ">>AccountTimeZone CST\n",     qr/AccountTimeZone: "CST" is no time zone: write it as \+08:00/ ],
+    [ 'a time zone without its sign', ">>AccountTimeZone 008:00\n", qr/"008:00" is no time zone/ ],
+    [ 'a time zone off the earth',   ">>AccountTimeZone -14:30\n",  qr/"-14:30" is no time zone: at most 14:00/ ],
+    [ 'a device cookie that is none', ">>AccountDeviceCookie my;device\n", qr/AccountDeviceCookie: "my;device" is no cookie name/ ],
+    [ 'a lookup without its query',  ">>AccountLookup orders\n",    qr/AccountLookup takes: FIELD,FIELD "SELECT .* \(there are 1 words/ ],
+    [ 'a lookup without quotes',     ">>AccountLookup orders SELECT 1\n", qr/AccountLookup takes: .*\(there are 3 words/ ],
+    [ 'a lookup that writes',        qq[>>AccountLookup orders "DELETE FROM shop_order"\n], qr/AccountLookup: .*SELECT/ ],
+    [ 'a field that two lookups fill', qq[AccountLookup a,b "SELECT 1, 2"\n>>AccountLookup c,b "SELECT 3, 4"\n], qr/AccountLookup: the field b has one already/ ],
     [ 'a secret that is not there', bare(">>AccountSecretFile $keys/no.key"), qr/AccountSecretFile: .*no\.key does not exist; make it with: .*openssl rand/,
         account => 0 ],
     [ 'a secret that others may read', bare(">>AccountSecretFile $keys/open.key"), qr/open\.key can be read or written by others than its owner; run chmod 600/, account => 0 ],
@@ -300,6 +394,39 @@ for (@rows) {
     my $here = defined $line ? qr/line $line of \S*bad\.conf|bad\.conf:$line\b/ : qr/\A/;
     ok($status && $said =~ $message && $said =~ $here, $name)
         or diag(defined $line ? "  wanted at line $line: " : '  wanted: ', "$message\n  said (status ", $status // 'none', "): $said");
+}
+
+# What is right, so that the rows above are about what they say.
+my @good = (
+    [ 'gateways of all kinds', qq[AccountMail smtp://localhost:25 "Shop <shop\@shop.example>"\nAccountSms "|/bin/true x"\n]
+        . "<VirtualHost *:1>\nAccountRealm other\nAccountMail file:mail.jsonl shop\@shop.example\nAccountSms off\n</VirtualHost>\n" ],
+    [ 'one way for two servers', "$mail<VirtualHost *:1>\n$mail</VirtualHost>\n<VirtualHost *:2>\nAccountMail off\n</VirtualHost>\n" ],
+    [ 'a code to mobile numbers', sender('is=mobile') . "${sms}AccountMount /later c\n" ],
+    [ 'a code to mail addresses', sender('is=email') . "${mail}AccountMount /later c\n" ],
+    [ 'a route that is not mounted', sender('is=email') . "AccountMount /later c spare\n" ],
+    [ 'an activation that nobody wants', contract(<<'END') . "AccountActivation off\nAccountMount /later c\n" ],
+    <AccountRoute r POST /r>
+        AccountAction register
+        AccountSet then activate
+        AccountParam email email
+        AccountParam password password
+    </AccountRoute>
+END
+    [ 'a mailed address with its page', "$mailing$page${mail}AccountPublicURL https://shop.example\nAccountMount /later c\nAccountMount /d d\n" ],
+    [ 'a mailed address with its page on another server of the realm',
+        "$mailing$page${mail}AccountMount /later c\n<VirtualHost *:1>\nAccountPublicURL https://shop.example\nAccountMount /d d\n</VirtualHost>\n" ],
+    [ 'a mailed address that leads to the site', "$mailing${mail}AccountLink reset https://shop.example/#/reset\nAccountMount /later c\n" ],
+    [ 'limits', "AccountLimit send-target 5/1h 10/1d\nAccountLimit captcha-target off\n<VirtualHost *:1>\nAccountLimit send-target OFF\n</VirtualHost>\n" ],
+    [ 'texts and language', "AccountTexts $ROOT/conf/texts\nAccountLanguage zh\n$mail" ],
+    [ 'roles', "AccountRoles user boss\nAccountChosenRoles user boss\nAccountAdminRoles boss\n<VirtualHost *:1>\nAccountChosenRoles user\n</VirtualHost>\n" ],
+    [ 'roles without an administrator', "AccountRoles user\n" ],
+    [ 'the rest', "AccountEnumeration strict\nAccountTimeZone -03:30\nAccountCaptchaFont x.ttf\nAccountDeviceCookie off\n" ],
+    [ 'lookups, one of a virtual host', qq[AccountLookup a,b "SELECT 1, 2"\n<VirtualHost *:1>\nAccountLookup b "SELECT x FROM y WHERE z = %{account.id}"\n</VirtualHost>\n] ],
+);
+for (@good) {
+    my ($name, $text) = @$_;
+    my ($status, $said) = configtest("Include \@DIR\@/good.conf\n", files => { 'good.conf' => $text });
+    is($status, 0, "right: $name") or diag($said);
 }
 
 # and what all of them are held against

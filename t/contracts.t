@@ -54,6 +54,7 @@ for my $case (@cases) {
     $files{"htdocs/$case->{realm}/index.html"} //= "$case->{name}\n";
 }
 my $server = Account::Server->new(
+    limits => 1,
     mounts => '', vhost => [ map { virtual_host($_) } @cases ], files => \%files,
     conf   => "AccountSms file:\@DIR\@/messages.jsonl\nAccountMail file:\@DIR\@/messages.jsonl\n"
         . "AccountTexts \@ROOT\@/conf/texts\nAccountLanguage en\n",
@@ -63,18 +64,31 @@ Account::Case::run_case($server, $_) for @cases;
 # --- the guard: what can happen has happened ---
 
 # What no client can bring about on the routes of an action, and why. An outcome that happened nevertheless
-# fails, so that the table stays true.
+# fails, so that the tables stay true.
 my @NEVER = (
     # actions, outcomes, reason
     [ qr/./, qr/\Aunavailable\z/, 'the machine must fail: t/database-down.t' ],
-    [ qr/\A(?:none|current|logout|open_link|points)\z/, qr/\Atoo-many\z/, 'nothing is counted' ],
+    [ qr/\A(?:none|current|logout|open_link|points)\z/,     qr/\Atoo-many\z/, 'nothing is counted' ],
+    [ qr/\A(?:set_role|disable|enable)\z/,                  qr/\Atoo-many\z/, 'nothing is counted of administrators' ],
+    [ qr/\A(?:activate|reset_by_link)\z/,                   qr/\Atoo-many\z/, 'a random token needs no limit' ],
     [ qr/\Aregister/, qr/\Ainvalid\.extra\.notify_/, 'the parameter is account, which was refused before' ],
 );
 
 # What no client can bring about on one route.
 my %NEVER = (
-    'links activate bad-method' => 'activate_page has the same path, and answers for both',
-    'links reset bad-method'    => 'reset_page has the same path, and answers for both',
+    'mmall forget_reset_password too-many'  => 'a random token needs no limit',
+    'mmall check_valid taken.mobile'        => 'its map names user names and addresses only',
+    'mmall check_valid invalid.kind.length' => 'its map gives short words only',
+    'youhaosuda save too-many'              => 'without an e-mail address nothing is counted',
+    'youhaosuda save invalid.gender.length' => 'its map gives short words only',
+    'youhaosuda save invalid.gender.text'   => 'its map gives plain words only',
+    (map { ("links $_ bad-method" => "${_}_page has the same path, and answers for both") } qw(activate reset)),
+    (map { ("guochuang $_ bad-method" => "$_-send has the same path, and answers for both") }
+            qw(registerPhone loginPhone forgetPassword)),
+    (map { ("$_.required" => 'it is a part of the path, which is another path without it') }
+            'youhaosuda captcha_image invalid.captcha_id',
+        map { ("guochuang $_ invalid.target", "guochuang $_-send invalid.target") }
+            qw(registerPhone loginPhone forgetPassword)),
 );
 
 # {"contract route" => action} of a contract's file.

@@ -72,7 +72,7 @@ sub each_file {
 
 rule(
     name  => 'no contract is known to C',
-    files => qr{$C|\A(?:conf/contracts|t/drafts)/.*\.conf\z},
+    files => qr{$C|\Aconf/contracts/.*\.conf\z},
     needs => [ $C, qr/\.conf\z/ ],
     check => sub {
         my ($files) = @_;
@@ -495,8 +495,9 @@ sub here {       # its paths are an installation's
     $text =~ s{^(LoadModule account_module) \S+}{$1 $module}m or return;
     $text =~ s{^(AccountSecretFile) \S+}{$1 $keys/account.key}m or return;
     $text =~ s{^(AccountDatabase sqlite3) \S+}{$1 $keys/account.db}m or return;
+    $text =~ s{^(#AccountSms \S+) \S+/sms\.json}{$1 $ROOT/conf/sms.json}m or return;
     $text =~ s{^(Include) \S+/contracts/\*\.conf}{$1 $ROOT/conf/contracts/*.conf}m or return;
-    return $text;
+    return "$text\nAccountTexts $ROOT/conf/texts\n";
 }
 my $sample = here($tree{'conf/account.conf'} // '');
 ok(defined $sample, 'conf/account.conf has the lines whose paths are replaced');
@@ -514,12 +515,14 @@ for my $line (@optional) {
 ($status, $said) = configtest(($sample // '') =~ s/^AccountMount \/user/AccountMont \/user/mr, account => 0);
 isnt($status, 0, 'conf/account.conf with a mistake does not pass');
 
+my $sending = join "\n", 'AccountMail file:@DIR@/mail.jsonl shop@shop.example', 'AccountSms file:@DIR@/sms.jsonl',
+    map({ "AccountLink $_ https://shop.example/$_" } qw(activate reset)), '';    # as much as a contract can need
 my @contracts = grep { m{\Aconf/contracts/.*\.conf\z} } sort keys %tree;
 ok(@contracts > 0, 'there are contracts');
 for my $path (@contracts) {
     my ($mount) = $tree{$path} =~ /\A# .*\b(AccountMount \S+ \w+)$/m;
     ok(defined $mount, "$path: its first line says how to mount it");
-    ($status, $said) = configtest("Include $ROOT/$path\n" . ($mount // '') . "\n", contracts => 0);
+    ($status, $said) = configtest("Include $ROOT/$path\n" . ($mount // '') . "\n$sending", contracts => 0);
     is($status, 0, "$path passes configtest, mounted") or diag($said);
 }
 done();

@@ -1,6 +1,6 @@
 #include "action/actions.h"
 #include "action/codes.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 
 /* The address becomes the caller's, verified; the one that it had before is told, and is worth
  * nothing any more. */
@@ -20,7 +20,7 @@ apr_status_t account_do_change_address(const account_call_t *call, account_answe
     apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
     if (rv == APR_SUCCESS && call->account->identifiers[kind]) {
-        rv = account_letter_notify(call, call->account, "notice-address", target, messages);
+        rv = account_outgoing_notify(call, call->account, "notice-address", target, messages);
     }
     if (rv != APR_SUCCESS) {
         return rv;

@@ -18,6 +18,7 @@ typedef struct account_claimant_t {
     int may_recover; /* ... or it is its only one and it never proved any (DESIGN: recovery) */
 } account_claimant_t;
 
+/* Finds who has the address that an input of the call names. The input is present. */
 apr_status_t account_codes_claimant(const account_call_t *call, const char *input,
                                     account_claimant_t *claimant);
 

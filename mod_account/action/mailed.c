@@ -5,7 +5,7 @@
 
 #include "action/actions.h"
 #include "action/hashing.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 #include "base/text.h"
 
 #define REF_LENGTH 32
@@ -84,7 +84,7 @@ static const account_ownership_t *owned(const account_call_t *call, const accoun
 {
     *own = (account_ownership_t){
         link->account, link->kind,
-        account_letter_shown(call, link->account, link->kind, link->code.bound)};
+        account_outgoing_shown(call, link->account, link->kind, link->code.bound)};
     return link->is_proven && link->account->status != ACCOUNT_PENDING ? NULL : own;
 }
 
@@ -132,7 +132,7 @@ static apr_status_t reset(const account_call_t *call, const account_link_t *link
         account_hashing_make(call, account_call_value(call, "password"), &change.password);
 
     if (rv == APR_SUCCESS) {
-        rv = account_letter_notify(call, link->account, "notice-password", NULL, messages);
+        rv = account_outgoing_notify(call, link->account, "notice-password", NULL, messages);
     }
     if (rv == APR_SUCCESS) {
         rv = account_code_redeem(call->store, &link->code, &redemption, state);

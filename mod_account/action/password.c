@@ -3,7 +3,7 @@
 #include "action/actions.h"
 #include "action/limits.h"
 #include "action/hashing.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 #include "action/session.h"
 
 /* The account as it is after a change of its password just now. */
@@ -44,7 +44,8 @@ static apr_status_t change_in_session(const account_call_t *call, account_answer
     account_password_change_t wanted = {.account = call->account, .also = &also};
     account_session_t *session = NULL;
     int changed = 0, again = 0;
-    apr_status_t rv = account_letter_notify(call, call->account, "notice-password", NULL, messages);
+    apr_status_t rv =
+        account_outgoing_notify(call, call->account, "notice-password", NULL, messages);
 
     if (rv == APR_SUCCESS && !account_call_is(call, "sessions", "all")) {
         rv = account_session_make(call->store, call->account->id, &call->terms, &session);

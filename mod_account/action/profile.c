@@ -2,7 +2,7 @@
 
 #include "action/actions.h"
 #include "action/attributes.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 #include "action/mailed.h"
 #include "base/text.h"
 
@@ -31,7 +31,7 @@ static int is_new_address(const account_call_t *call, const char *email)
 static apr_status_t write_mails(const account_call_t *call, const char *email,
                                 confirmation_t *confirmation)
 {
-    account_letter_t letter = {
+    account_outgoing_t letter = {
         .name = "link-confirm",
         .channel = ACCOUNT_MAIL,
         .to = email,
@@ -49,14 +49,14 @@ static apr_status_t write_mails(const account_call_t *call, const char *email,
         letter.values.link = account_link_url(call, &confirmation->code);
         letter.values.name = account_display_name(call->store, call->account);
         if (rv == APR_SUCCESS) {
-            rv = account_letter_add(call, &letter, confirmation->messages);
+            rv = account_outgoing_add(call, &letter, confirmation->messages);
         }
     }
     if (rv == APR_SUCCESS) {
-        rv = account_letter_notify(call, call->account, "notice-address", email,
-                                   confirmation->messages);
+        rv = account_outgoing_notify(call, call->account, "notice-address", email,
+                                     confirmation->messages);
     }
-    account_letter_limits(call, &confirmation->budget, canonical);
+    account_outgoing_limits(call, &confirmation->budget, canonical);
     return rv;
 }
 

@@ -4,7 +4,7 @@
 #include "action/attributes.h"
 #include "action/codes.h"
 #include "action/hashing.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 #include "action/mailed.h"
 #include "action/roles.h"
 #include "action/session.h"
@@ -98,7 +98,7 @@ static apr_status_t count_mail(const account_call_t *call, const account_t *fiel
     account_budget_t budget = {.count = 0};
 
     if (waits_for_mail(call, fields)) {
-        account_letter_limits(
+        account_outgoing_limits(
             call, &budget,
             account_text_identifier(call->store->pool, fields->identifiers[ACCOUNT_EMAIL]));
     }
@@ -109,7 +109,7 @@ static apr_status_t count_mail(const account_call_t *call, const account_t *fiel
 static apr_status_t add_activation(const account_call_t *call, const account_t *fields,
                                    account_code_t *code, apr_array_header_t *messages)
 {
-    account_letter_t letter = {
+    account_outgoing_t letter = {
         .name = "link-activate",
         .channel = ACCOUNT_MAIL,
         .to = fields->identifiers[ACCOUNT_EMAIL],
@@ -122,7 +122,7 @@ static apr_status_t add_activation(const account_call_t *call, const account_t *
     if (rv == APR_SUCCESS) {
         letter.values.link = account_link_url(call, code);
         letter.values.name = letter.to;
-        rv = account_letter_add(call, &letter, messages);
+        rv = account_outgoing_add(call, &letter, messages);
     }
     return rv;
 }

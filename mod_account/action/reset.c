@@ -5,7 +5,7 @@
 #include "action/captcha.h"
 #include "action/codes.h"
 #include "action/hashing.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 #include "action/session.h"
 #include "base/text.h"
 
@@ -120,7 +120,7 @@ static apr_status_t prepare(const account_call_t *call, reset_t *reset)
     }
     reset->change.account = account;
     reset->also.messages = messages;
-    rv = account_letter_notify(call, account, "notice-password", NULL, messages);
+    rv = account_outgoing_notify(call, account, "notice-password", NULL, messages);
     if (rv == APR_SUCCESS && account_call_is(call, "then", "login")) {
         rv = account_session_make(call->store, account->id, &call->terms, &reset->session);
         reset->also.session = reset->session;

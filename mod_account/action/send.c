@@ -5,7 +5,7 @@
 #include "action/attributes.h"
 #include "action/captcha.h"
 #include "action/codes.h"
-#include "action/letters.h"
+#include "action/outgoing.h"
 #include "action/mailed.h"
 
 /* What is sent at most, and how soon again. */
@@ -16,7 +16,7 @@ static void add_send_limits(const account_call_t *call, account_budget_t *budget
 
     account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_INTERVAL,
                        apr_pstrcat(pool, purpose, "/", target, NULL));
-    account_letter_limits(call, budget, target);
+    account_outgoing_limits(call, budget, target);
 }
 
 /* Asking who exists is counted like sending, by who asks. */
@@ -59,7 +59,7 @@ static int decide(const account_call_t *call, const account_claimant_t *claimant
 /* Code and message in one transaction. */
 static apr_status_t issue_code(const account_call_t *call, const account_claimant_t *claimant)
 {
-    account_letter_t letter = {
+    account_outgoing_t letter = {
         .name =
             apr_pstrcat(call->store->pool, "code-", account_call_constant(call, "purpose"), NULL),
         .to = account_call_value(call, "target"),
@@ -77,10 +77,10 @@ static apr_status_t issue_code(const account_call_t *call, const account_claiman
     }
     code.expires = call->store->now + ACCOUNT_CODE_LIFE;
     rv = account_random_digits(&code.secret, call->store->random, call->store->pool);
-    letter.channel = account_letter_channel(call, letter.to);
+    letter.channel = account_outgoing_channel(call, letter.to);
     letter.values.code = code.secret;
     if (rv == APR_SUCCESS) {
-        rv = account_letter_add(call, &letter, messages);
+        rv = account_outgoing_add(call, &letter, messages);
     }
     return rv == APR_SUCCESS ? account_code_issue(call->store, &code, messages) : rv;
 }
@@ -117,7 +117,7 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
         answer->outcome = ACCOUNT_NOT_LOGGED_IN;
         return APR_SUCCESS;
     }
-    rv = account_letter_check(call, account_letter_channel(call, target));
+    rv = account_outgoing_check(call, account_outgoing_channel(call, target));
     if (rv == APR_SUCCESS) {
         rv = account_codes_claimant(call, "target", &claimant);
     }
@@ -156,7 +156,7 @@ static apr_status_t issue_link(const account_call_t *call, const account_claiman
 {
     apr_array_header_t *messages =
         apr_array_make(call->store->pool, 1, sizeof(account_message_t *));
-    account_letter_t letter = {
+    account_outgoing_t letter = {
         .name = "link-reset",
         .to = account_call_value(call, "target"),
         .life = ACCOUNT_LINK_LIFE,
@@ -165,11 +165,11 @@ static apr_status_t issue_link(const account_call_t *call, const account_claiman
     apr_status_t rv =
         account_link_make(call, ACCOUNT_LINK_RESET, claimant->account, claimant->canonical, &code);
 
-    letter.channel = account_letter_channel(call, letter.to);
+    letter.channel = account_outgoing_channel(call, letter.to);
     letter.values.name = account_display_name(call->store, claimant->account);
     if (rv == APR_SUCCESS) {
         letter.values.link = account_link_url(call, &code);
-        rv = account_letter_add(call, &letter, messages);
+        rv = account_outgoing_add(call, &letter, messages);
     }
     return rv == APR_SUCCESS ? account_code_issue(call->store, &code, messages) : rv;
 }
@@ -182,7 +182,7 @@ apr_status_t account_do_send_link(const account_call_t *call, account_answer_t *
     account_budget_t budget = {.count = 0};
     account_claimant_t claimant;
     int taken;
-    apr_status_t rv = account_letter_check(call, account_letter_channel(call, target));
+    apr_status_t rv = account_outgoing_check(call, account_outgoing_channel(call, target));
 
     if (rv == APR_SUCCESS) {
         rv = account_codes_claimant(call, "target", &claimant);

@@ -20,6 +20,7 @@ static account_shared_t *shared_of(apr_pool_t *pool)
     if (!shared) {
         shared = apr_pcalloc(pool, sizeof(*shared));
         shared->contracts = apr_hash_make(pool);
+        shared->texts = apr_hash_make(pool);
         shared->backends = apr_array_make(pool, 1, sizeof(account_backend_t *));
         apr_pool_userdata_setn(shared, key, NULL, pool);
     }
@@ -37,6 +38,7 @@ void *account_server_create(apr_pool_t *pool, server_rec *server)
     config->allow_navigation = -1;
     config->trust_same_site = -1;
     config->cookie_remove = -1;
+    account_options_init(&config->options);
     return config;
 }
 
@@ -67,6 +69,7 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     MERGE(allow_navigation, -1);
     MERGE(trust_same_site, -1);
     MERGE(cookie_remove, -1);
+    account_options_merge(&merged->options, &base->options, &add->options, pool);
     merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
     return merged;
 }
@@ -315,6 +318,36 @@ const command_rec account_commands[] = {
                  "whether pages of sibling domains may change state"),
     AP_INIT_FLAG("AccountCookieRemove", set_cookie_remove, NULL, RSRC_CONF,
                  "whether session cookies are kept from scripts and applications"),
+    AP_INIT_RAW_ARGS("AccountMail", account_option_transport, (void *)ACCOUNT_MAIL, RSRC_CONF,
+                     "how mail goes out: smtp://…, |program, file:/path or off"),
+    AP_INIT_RAW_ARGS("AccountSms", account_option_transport, (void *)ACCOUNT_SMS, RSRC_CONF,
+                     "how text messages go out: https://…, |program, file:/path or off"),
+    AP_INIT_TAKE_ARGV("AccountLimit", account_option_limit, NULL, RSRC_CONF,
+                      "the name of a limit and 5/1h 10/1d, or off"),
+    AP_INIT_TAKE1("AccountTexts", account_option_texts, NULL, RSRC_CONF,
+                  "the folder with the texts of messages and pages, a folder for each language"),
+    AP_INIT_TAKE1("AccountLanguage", account_option_language, NULL, RSRC_CONF,
+                  "the language of messages and pages"),
+    AP_INIT_TAKE2("AccountLink", account_option_link, NULL, RSRC_CONF,
+                  "activate or reset, and the page of the site that mails lead to"),
+    AP_INIT_FLAG("AccountActivation", account_option_activation, NULL, RSRC_CONF,
+                 "whether new accounts wait for the link in their mail"),
+    AP_INIT_TAKE_ARGV("AccountRoles", account_option_roles, (void *)ACCOUNT_ROLES_ALL, RSRC_CONF,
+                      "all roles; the first is given"),
+    AP_INIT_TAKE_ARGV("AccountChosenRoles", account_option_roles, (void *)ACCOUNT_ROLES_CHOSEN,
+                      RSRC_CONF, "the roles that people may give themselves"),
+    AP_INIT_TAKE_ARGV("AccountAdminRoles", account_option_roles, (void *)ACCOUNT_ROLES_ADMIN,
+                      RSRC_CONF, "the roles that may change those of others"),
+    AP_INIT_TAKE1("AccountEnumeration", account_option_enumeration, NULL, RSRC_CONF,
+                  "contract or strict"),
+    AP_INIT_TAKE1("AccountTimeZone", account_option_zone, NULL, RSRC_CONF,
+                  "where years and months begin: +08:00"),
+    AP_INIT_TAKE1("AccountCaptchaFont", account_option_font, NULL, RSRC_CONF,
+                  "the font that captchas are drawn in"),
+    AP_INIT_TAKE1("AccountDeviceCookie", account_option_device_cookie, NULL, RSRC_CONF,
+                  "the cookie of browsers that have logged in before, or off"),
+    AP_INIT_RAW_ARGS("AccountLookup", account_option_lookup, NULL, RSRC_CONF,
+                     "fields, and the query of the site's own tables that fills them"),
     AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
                  "whether a mount in .htaccess takes secrets by GET"),
     AP_INIT_TAKE_ARGV("AccountMount", account_mount_directive, NULL, RSRC_CONF | OR_FILEINFO,

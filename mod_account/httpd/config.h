@@ -5,6 +5,7 @@
 #include <http_config.h>
 
 #include "contract/engine.h"
+#include "httpd/options.h"
 #include "store/schema.h"
 
 /* A database that servers share: one for each distinct driver and parameters. */
@@ -13,6 +14,7 @@ typedef struct account_backend_t {
     const char *params;
     int connections; /* a child; 0: chosen by the number of its threads */
     account_schema_t schema;
+    apr_array_header_t *statements; /* of account_statement_t: ours, then those of AccountLookup */
     account_log_t log;
     account_database_t *database; /* of this child; NULL in the parent */
 } account_backend_t;
@@ -20,11 +22,14 @@ typedef struct account_backend_t {
 /* What all servers of one configuration share; lives as long as it does. */
 typedef struct account_shared_t {
     apr_hash_t *contracts;        /* name to account_contract_t */
+    apr_hash_t *texts;            /* folder to account_texts_t: those that somebody needs */
     apr_array_header_t *backends; /* of account_backend_t * */
     int hash_slots;               /* 0: as many as cores */
     account_gate_t *gate;
     apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
     const char *writer_file;
+    struct account_background_t
+        *background; /* background.c; NULL: nothing goes on beside requests */
 } account_shared_t;
 
 /* One server or virtual host. NULL, 0 and -1 are "not set" until check_config (startup.c) has
@@ -46,12 +51,15 @@ typedef struct account_server_t {
     int allow_navigation;
     int trust_same_site;
     int cookie_remove;
+    account_options_t options;
     apr_array_header_t
         *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
     /* made by check_config (startup.c) */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
     account_settings_t settings;
+    int has_page[ACCOUNT_LINK_COUNT]; /* the realm has a page for it */
     apr_array_header_t *cookie_names; /* of const char *: of every contract mounted in the realm */
+    apr_array_header_t *taken_out;    /* of const char *: what AccountCookieRemove takes out */
 } account_server_t;
 
 /* <Directory> and .htaccess. */

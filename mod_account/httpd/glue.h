@@ -23,6 +23,32 @@ account_request_t *account_request_of(request_rec *r);
 /* startup.c: adds a cookie's name where it is not there yet. */
 void account_cookie_add(apr_array_header_t *names, const char *name);
 
+/* defaults.c: fills in what is not set, and all of config->settings but what needs.c knows. 0: it
+ * is wrong, and logged. */
+int account_defaults_fill(account_server_t *config, server_rec *server, apr_pool_t *pool);
+
+/* defaults.c: the statements of the server's lookups get their numbers in its backend's table. */
+void account_defaults_number_lookups(account_server_t *config, apr_pool_t *pool);
+
+/* needs.c: whether the servers have what their mounts need; the addresses for mails and the texts
+ * are filled into their settings. 0: something is missing, and logged. */
+int account_needs_check(server_rec *servers, apr_pool_t *pool);
+
+/* needs.c: what a route needs that the server has not, as the rest of a sentence that begins with
+ * the route; NULL: nothing. For mounts in directories, which nobody sees at start. */
+const char *account_needs_missing(const account_server_t *config, const account_route_t *route,
+                                  apr_pool_t *pool);
+
+/* background.c: before the fork, the work that goes on beside requests: delivery of messages, a
+ * thread for each distinct transport, and the removal of what has expired. */
+apr_status_t account_background_create(server_rec *servers, apr_pool_t *pconf);
+
+/* background.c: the same at configtest. 0: the work can't be done, and that is logged. */
+int account_background_check(server_rec *servers);
+
+/* background.c: in a child: when pchild goes, the work has ended before its databases do. */
+void account_background_begin(server_rec *servers, apr_pool_t *pchild);
+
 /* startup.c */
 void account_startup_register_hooks(apr_pool_t *pool);
 
@@ -32,7 +58,7 @@ void account_handler_register_hooks(apr_pool_t *pool);
 /* secrecy.c: keeps secrets in URLs out of logs. */
 void account_secrecy_register_hooks(apr_pool_t *pool);
 
-/* Takes the session cookies of these names (of const char *) out of the request: they go no further
+/* Takes the cookies of these names (of const char *) out of the request: they go no further
  * than this module, not into a log of all headers, not to a script or an application behind, which
  * could keep them. account_request_t has the header as it was. */
 void account_secrecy_take_out_cookies(request_rec *r, const apr_array_header_t *names);

@@ -72,17 +72,17 @@ static int map_to_storage(request_rec *r)
     return OK;
 }
 
-/* The realm's cookies, and those of what a directory mounts (or NULL). */
-static const apr_array_header_t *cookie_names(const account_server_t *server,
+/* Names of the realm's cookies, and those of what a directory mounts (or NULL). */
+static const apr_array_header_t *cookie_names(const apr_array_header_t *realm,
                                               const apr_array_header_t *mounts, apr_pool_t *pool)
 {
     apr_array_header_t *names;
     int i;
 
     if (!mounts) {
-        return server->cookie_names;
+        return realm;
     }
-    names = apr_array_copy(pool, server->cookie_names);
+    names = apr_array_copy(pool, realm);
     for (i = 0; i < mounts->nelts; i++) {
         account_cookie_add(names, APR_ARRAY_IDX(mounts, i, account_mount_t *)->contract->cookie);
     }
@@ -96,7 +96,7 @@ static int fixups(request_rec *r)
     const account_directory_t *directory = account_directory_of(r);
     account_request_t *request = account_request_of(r);
     apr_size_t length;
-    const char *path, *rest;
+    const char *path, *rest, *missing;
 
     if (request->matched || r->main || !directory->mounts || !r->filename
         || strncmp(r->filename, directory->directory, strlen(directory->directory)) != 0) {
@@ -110,11 +110,20 @@ static int fixups(request_rec *r)
         return DECLINED;
     }
     if (server->cookie_remove) {
-        account_secrecy_take_out_cookies(r, cookie_names(server, directory->mounts, r->pool));
+        account_secrecy_take_out_cookies(
+            r, cookie_names(server->taken_out, directory->mounts, r->pool));
     }
     path = apr_pstrcat(r->pool, r->filename, r->path_info, NULL);
     rest = path + strlen(directory->directory) - 1;
     if (!account_engine_match(directory->mounts, rest, r->method, &request->match, r->pool)) {
+        return DECLINED;
+    }
+    missing = account_needs_missing(server, request->match.route, r->pool);
+    if (missing) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      ACLOGNO(00218) "AccountMount in %s: the route %s of the contract %s %s",
+                      directory->directory, request->match.route->name,
+                      request->match.mount->contract->name, missing);
         return DECLINED;
     }
     /* %{mount} is what of the address lies before the rest */
@@ -219,8 +228,9 @@ static void prepare(request_rec *r, account_request_t *request, account_store_t 
         .gate = server->shared->gate,
         .query = r->args ? r->args : request->query,
         .cookies = original->cookies,
-        .cookie_names = cookie_names(
-            server, request->in_directory ? account_directory_of(r)->mounts : NULL, r->pool),
+        .cookie_names =
+            cookie_names(server->cookie_names,
+                         request->in_directory ? account_directory_of(r)->mounts : NULL, r->pool),
         .address = r->useragent_ip,
         .agent = apr_table_get(r->headers_in, "User-Agent"),
     };

@@ -8,29 +8,34 @@
 
 APLOG_USE_MODULE(account);
 
+/* Half a year: the device cookie outlives sessions. */
+#define DEVICE_LIFE "; Max-Age=15552000"
+#define ENDS "; Max-Age=0"
+
+/* life: how long the browser keeps it; "": until it is closed. */
 static void set_cookie(request_rec *r, const account_server_t *server, const char *name,
-                       const char *token)
+                       const char *value, const char *life)
 {
     apr_table_addn(r->err_headers_out, "Set-Cookie",
-                   apr_pstrcat(r->pool, name, "=", token ? token : "", "; Path=/",
-                               token ? "" : "; Max-Age=0", "; HttpOnly; SameSite=Lax",
+                   apr_pstrcat(r->pool, name, "=", value, "; Path=/", life,
+                               "; HttpOnly; SameSite=Lax",
                                account_edge_is_secure(r, server) ? "; Secure" : "", NULL));
 }
 
 /* One Set-Cookie for each name, the contract's first: the new session, and the end of what else the
  * request carried. */
-static void set_cookies(request_rec *r, const account_server_t *server, const account_exchange_t *x,
-                        const account_answer_t *answer)
+static void set_session_cookies(request_rec *r, const account_server_t *server,
+                                const account_exchange_t *x, const account_answer_t *answer)
 {
     const char *own = x->match->mount->contract->cookie;
     const char *sent = x->cookies ? x->cookies : "";
     int i;
 
     if (answer->session_begun) {
-        set_cookie(r, server, own, answer->session->token);
+        set_cookie(r, server, own, answer->session->token, "");
     }
     else if (answer->session_ended) {
-        set_cookie(r, server, own, NULL);
+        set_cookie(r, server, own, "", ENDS);
     }
     else {
         return;
@@ -39,7 +44,7 @@ static void set_cookies(request_rec *r, const account_server_t *server, const ac
         const char *name = APR_ARRAY_IDX(x->cookie_names, i, const char *);
 
         if (strcmp(name, own) != 0 && account_request_cookies(sent, name, 1, r->pool)->nelts) {
-            set_cookie(r, server, name, NULL);
+            set_cookie(r, server, name, "", ENDS);
         }
     }
 }
@@ -51,12 +56,16 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
     const char *outcome = account_outcomes[response->answer.outcome].name;
 
     if (response->failure != APR_SUCCESS) {
-        /* the database's own trouble is in the log already, once and not for each request */
+        /* the trouble of a database or gateway is in the log already, once and not for each request
+         */
         int known = response->failure >= APR_OS_START_USERERR;
+        const char *why = response->failure == ACCOUNT_EBUSY       ? ", too busy"
+                          : response->failure == ACCOUNT_EDELIVERY ? ", messages can't be delivered"
+                                                                   : "";
 
         ap_log_rerror(APLOG_MARK, known ? APLOG_INFO : APLOG_ERR, known ? 0 : response->failure, r,
                       ACLOGNO(00220) "%s %s: unavailable%s", match->mount->contract->name,
-                      match->route->name, response->failure == ACCOUNT_EBUSY ? ", too busy" : "");
+                      match->route->name, why);
         return;
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, ACLOGNO(00221) "%s %s: %s%s%s",
@@ -64,17 +73,35 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
                   response->refused ? "." : "", response->refused ? response->refused : "");
 }
 
+/* A page may send its own form (under no-referrer Chromium would say "Origin: null" then), and that
+ * is all that it may; what is no page is for programs. */
+static void set_policy(request_rec *r, const account_response_t *response)
+{
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->headers_out, "Cross-Origin-Resource-Policy", "same-origin");
+    apr_table_setn(r->headers_out, "Referrer-Policy",
+                   response->is_page ? "same-origin" : "no-referrer");
+    if (response->is_page) {
+        apr_table_setn(r->headers_out, "Content-Security-Policy",
+                       "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+                       "frame-ancestors 'none'; base-uri 'none'");
+        apr_table_setn(r->headers_out, "X-Frame-Options", "DENY");
+    }
+}
+
 int account_reply_send(request_rec *r, const account_server_t *server, const account_exchange_t *x,
                        const account_response_t *response)
 {
     log_outcome(r, x, response);
-    set_cookies(r, server, x, &response->answer);
+    set_session_cookies(r, server, x, &response->answer);
+    if (response->answer.device && server->settings.device_cookie) {
+        set_cookie(r, server, server->settings.device_cookie, response->answer.device, DEVICE_LIFE);
+    }
     r->status = response->status;
     ap_set_content_type(r, response->type);
     ap_set_content_length(r, response->length);
-    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
-    apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
+    set_policy(r, response);
     if (response->answer.outcome == ACCOUNT_BAD_METHOD) {
         apr_table_setn(r->headers_out, "Allow", x->match->allow);
     }

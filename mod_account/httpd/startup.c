@@ -17,9 +17,6 @@
 APLOG_USE_MODULE(account);
 
 #define WRITER_MUTEX "account-writer"
-#define DEFAULT_IDLE (24 * 3600 * APR_INT64_C(1000))
-#define DEFAULT_LIFE (30 * 24 * 3600 * APR_INT64_C(1000))
-#define DEFAULT_BODY (64 * 1024)
 #define CONNECTIONS_PER_CHILD 4
 
 /* The core's log lines come from any thread and belong to no request. baton is the server. */
@@ -71,6 +68,10 @@ static account_backend_t *backend_of(const account_server_t *config, server_rec 
     backend->connections = config->connections;
     backend->schema.keys = config->keys;
     backend->schema.may_change = config->schema_may_change != 0;
+    backend->statements = apr_array_make(pool, ACCOUNT_SQL_COUNT, sizeof(account_statement_t));
+    for (i = 0; i < ACCOUNT_SQL_COUNT; i++) {
+        APR_ARRAY_PUSH(backend->statements, account_statement_t) = account_statements[i];
+    }
     backend->log.fn = log_from_core;
     backend->log.baton = server;
     APR_ARRAY_PUSH(backends, account_backend_t *) = backend;
@@ -87,21 +88,8 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
 {
     const account_mount_t *mount = first_mount(config);
 
-    config->realm = config->realm ? config->realm : "default";
-    config->session_idle = config->session_idle ? config->session_idle : DEFAULT_IDLE;
-    config->session_life = config->session_life ? config->session_life : DEFAULT_LIFE;
-    config->body_limit = config->body_limit ? config->body_limit : DEFAULT_BODY;
-    config->allow_navigation = config->allow_navigation == 1;
-    config->trust_same_site = config->trust_same_site == 1;
-    config->cookie_remove = config->cookie_remove != 0;
-    config->settings.cost = config->cost_is_set ? config->cost : account_password_default_cost;
-    config->settings.session_idle = config->session_idle;
-    config->settings.session_life = config->session_life;
-    if (!config->settings.roles) {
-        apr_array_header_t *roles = apr_array_make(pool, 1, sizeof(const char *));
-
-        APR_ARRAY_PUSH(roles, const char *) = "normal_user";
-        config->settings.roles = roles;
+    if (!account_defaults_fill(config, server, pool)) {
+        return 0;
     }
     if (mount && (!config->driver || !config->keys)) {
         ap_log_error(
@@ -117,6 +105,7 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
     if (config->driver && config->keys) {
         config->backend = backend_of(config, server, pool);
     }
+    account_defaults_number_lookups(config, pool);
     return 1;
 }
 
@@ -150,6 +139,30 @@ static void collect_cookies(account_server_t *config, server_rec *servers, apr_p
             }
         }
     }
+    config->taken_out = apr_array_copy(pool, config->cookie_names);
+    if (config->settings.device_cookie) {
+        account_cookie_add(config->taken_out, config->settings.device_cookie);
+    }
+}
+
+/* One cookie can't be both. */
+static int check_device_cookie(const account_server_t *config, server_rec *server)
+{
+    const account_mount_t *mount = first_mount(config);
+    const char *device = config->settings.device_cookie;
+    int i;
+
+    for (i = 0; mount && device && i < config->cookie_names->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(config->cookie_names, i, const char *), device) == 0) {
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+                         ACLOGNO(00217) "Syntax error on line %d of %s: AccountDeviceCookie %s is "
+                                        "the session's cookie of a contract that is mounted: take "
+                                        "another name",
+                         mount->line, mount->file, device);
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* A request must not have two answers: compares the routes of two mounts of one server. */
@@ -205,8 +218,11 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     }
     for (server = servers; server; server = server->next) {
         collect_cookies(account_server_of(server), servers, pconf);
+        if (!check_device_cookie(account_server_of(server), server)) {
+            return !OK;
+        }
     }
-    return OK;
+    return account_background_check(servers) && account_needs_check(servers, pconf) ? OK : !OK;
 }
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
@@ -225,8 +241,8 @@ static account_database_config_t database_config(const account_shared_t *shared,
     return (account_database_config_t){
         .driver = backend->driver,
         .params = backend->params,
-        .statements = account_statements,
-        .statement_count = ACCOUNT_SQL_COUNT,
+        .statements = (const account_statement_t *)backend->statements->elts,
+        .statement_count = backend->statements->nelts,
         .connections = strcmp(backend->params, ":memory:") == 0 ? 1
                        : backend->connections                   ? backend->connections
                        : threads > 1                            ? CONNECTIONS_PER_CHILD
@@ -337,7 +353,8 @@ static void warn(server_rec *servers)
  * 2. the gate for password hashing, shared by all children
  * 3. the mutex of SQLite writers, if there is an SQLite database
  * 4. SQLite files: made and migrated, as the user of the children
- * 5. warnings, once
+ * 5. threads for what goes on beside requests: mod_watchdog's own hook comes after this one
+ * 6. warnings, once
  */
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *servers)
 {
@@ -365,7 +382,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
             return !OK;
         }
     }
-    warn(servers); /*5*/
+    if (account_background_create(servers, pconf) /*5*/ != APR_SUCCESS) {
+        return !OK;
+    }
+    warn(servers); /*6*/
     return OK;
 }
 
@@ -375,6 +395,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
     apr_status_t rv;
     int i;
 
+    account_background_begin(servers, pchild);
     if (shared->writer) {
         rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);
         if (rv != APR_SUCCESS) {
@@ -398,9 +419,12 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
 
 void account_startup_register_hooks(apr_pool_t *pool)
 {
+    /* its threads want databases */
+    static const char *const before[] = {"mod_watchdog.c", NULL};
+
     (void)pool;
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, before, APR_HOOK_MIDDLE);
 }

@@ -286,6 +286,6 @@ apr_status_t account_code_redeem(const account_store_t *store, const account_cod
     if (rv == ACCOUNT_EROLLBACK && work.state != ACCOUNT_CODE_RIGHT) {
         rv = APR_SUCCESS;
     }
-    *state = work.state;
+    *state = rv == APR_SUCCESS ? work.state : ACCOUNT_CODE_NONE;
     return rv;
 }

@@ -1,11 +1,16 @@
 #include "stored.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/messages.h"
 #include "store/statements.h"
 #include "tap.h"
 
@@ -173,4 +178,146 @@ void drop_tables(const char *driver, const char *params, apr_pool_t *pool)
         sql(server, apr_pstrcat(pool, "DROP TABLE IF EXISTS ", tables[i], NULL));
     }
     server_stop(server);
+}
+
+account_code_state_e check(const server_t *server, const account_code_t *code)
+{
+    account_code_state_e state = ACCOUNT_CODE_RIGHT;
+
+    if (account_code_check(&server->store, code, &state) != APR_SUCCESS) {
+        ok(0, "%s: cannot check", server->name);
+    }
+    return state;
+}
+
+void issue(const server_t *server, const account_code_t *code)
+{
+    if (account_code_issue(&server->store, code, NULL) != APR_SUCCESS) {
+        ok(0, "%s: cannot issue", server->name);
+    }
+}
+
+account_code_state_e redeem(const server_t *server, const account_code_t *code,
+                            account_redemption_t *redemption)
+{
+    account_code_state_e state = ACCOUNT_CODE_RIGHT;
+
+    if (account_code_redeem(&server->store, code, redemption, &state) != APR_SUCCESS) {
+        ok(0, "%s: cannot redeem", server->name);
+    }
+    return state;
+}
+
+apr_array_header_t *messages_of(const server_t *server, int count)
+{
+    apr_pool_t *pool = server->store.pool;
+    apr_array_header_t *messages = apr_array_make(pool, count, sizeof(account_message_t *));
+
+    while (count-- > 0) {
+        account_message_t *message = apr_pcalloc(pool, sizeof(*message));
+
+        account_random_hex(&message->ref, server->store.random, pool);
+        message->channel = ACCOUNT_MAIL;
+        message->recipient = "a@example.com";
+        message->name = "notice";
+        message->content = "{\"text\": \"it happened\"}";
+        message->expires = NOW + DAY;
+        APR_ARRAY_PUSH(messages, account_message_t *) = message;
+    }
+    return messages;
+}
+
+int sent(const server_t *server)
+{
+    account_claim_t claim = {ACCOUNT_MAIL, 100, MINUTE};
+    apr_array_header_t *messages = NULL;
+    int i;
+
+    if (account_messages_claim(&server->store, &claim, &messages) != APR_SUCCESS) {
+        ok(0, "%s: cannot look into the outbox", server->name);
+        return -1;
+    }
+    for (i = 0; i < messages->nelts; i++) {
+        account_message_end(&server->store, APR_ARRAY_IDX(messages, i, account_message_t *),
+                            ACCOUNT_DELIVERED, 0);
+    }
+    return messages->nelts;
+}
+
+account_code_t fresh_code(const server_t *server, const char *target)
+{
+    account_code_t code = {"any", target, "123456", NOW + 10 * MINUTE, 5, NULL, NULL};
+
+    issue(server, &code);
+    return code;
+}
+
+account_store_t store_of(const entrant_t *entrant)
+{
+    account_store_t store = entrant->server->store;
+
+    apr_pool_create(&store.pool, NULL);
+    store.deadline = account_clock_monotonic() + apr_time_from_sec(120);
+    return store;
+}
+
+int run_race(const entrant_t *one, int count, void *(*fn)(void *), account_code_state_e state)
+{
+    pthread_t thread[MANY];
+    entrant_t entrant[MANY];
+    int i, failed = 0, found = 0;
+
+    for (i = 0; i < count; i++) {
+        entrant[i] = *one;
+        entrant[i].number = i;
+        pthread_create(&thread[i], NULL, fn, &entrant[i]);
+    }
+    for (i = 0; i < count; i++) {
+        pthread_join(thread[i], NULL);
+        failed += entrant[i].status != APR_SUCCESS;
+        found += entrant[i].status == APR_SUCCESS && entrant[i].state == state;
+    }
+    is_int(failed, 0, "%s: %d at once, no failure", one->server->name, count);
+    return found;
+}
+
+static void run_on(const char *driver, const char *params, apr_pool_t *pool,
+                   void (*test)(server_t *server))
+{
+    server_t *server = server_make(driver, params, KEY_A, pool);
+
+    is_int(server_start(server), APR_SUCCESS, "%s: start", driver);
+    test(server);
+    server_stop(server);
+}
+
+int run_on_databases(void (*test)(server_t *server))
+{
+    static const char *const files[] = {"a.db", "a.db-wal", "a.db-shm"};
+    char directory[] = "/tmp/test_stored.XXXXXX";
+    const char *params = getenv("ACCOUNT_TEST_MYSQL");
+    apr_pool_t *pool;
+    size_t i;
+
+    signal(SIGPIPE, SIG_IGN);
+    apr_initialize();
+    apr_pool_create(&pool, NULL);
+    ok(mkdtemp(directory) != NULL, "a directory");
+    run_on("sqlite3", apr_pstrcat(pool, directory, "/a.db", NULL), pool, test);
+    if (params != NULL && *params != '\0') {
+        drop_tables("mysql", params, pool);
+        run_on("mysql", params, pool, test);
+    }
+    else {
+        diag("ACCOUNT_TEST_MYSQL is not set: not tested on MySQL");
+    }
+    if (chdir(directory) == 0) {
+        for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
+            unlink(files[i]);
+        }
+        ok(rmdir(directory) == 0, "nothing else was left behind");
+    }
+    apr_pool_destroy(pool);
+    apr_terminate();
+    return done_testing();
 }

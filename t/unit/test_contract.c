@@ -624,7 +624,6 @@ int main(int argc, const char *argv[])
         return print_outcomes(argv + 2, pool);
     }
     test_files("conf/contracts", pool);
-    test_files("t/drafts", pool);
     test_complaints(pool);
     test_choice(pool);
     test_purposes(pool);

@@ -19,6 +19,7 @@
 #   {t}                          in a request or reply: what was kept, the secret of that name, or {host},
 #                                {origin} (http://{host}, the AccountPublicURL), {realm}, {ms_now}, and
 #                                {ms_last_year}, which is in the middle of the year before
+#   {t|base64}                   in a request: what was kept, in base64
 #   @let NAME TEXT               {NAME} is TEXT from here on
 #   @secret NAME VALUE           the same, and no log may hold it (nor any uuid or session that was kept;
 #                                {t=text} is for one that is sent where logs may hold it)
@@ -33,7 +34,7 @@
 #   @link NAME TO                the same with a link: its path and query; {NAME_token} is its token, a secret
 #   @message TEMPLATE TO         the next message to TO is this one of the texts; a @code or @link that follows
 #                                at once is about the same message
-#   @quiet TO                    nothing more was sent to TO, and nothing is within a second
+#   @quiet TO                    nothing more was sent to TO, nor waits in the outbox
 #   @sql STATEMENT               what only a site's own code or an administrator does, and the passing of time
 #   @captcha NAME {id}           what the picture with that id shows
 #
@@ -50,6 +51,7 @@ use Account::Process qw($ROOT slurp);
 use Account::Test ();
 use File::Basename 'dirname';
 use JSON::PP ();
+use MIME::Base64 'encode_base64';
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Time::Local 'timegm';
@@ -57,7 +59,6 @@ use Time::Local 'timegm';
 use constant {
     DEVICE  => 'account_device',
     ARRIVES => 5,                  # seconds until a message must be there
-    QUIET   => 1,
 };
 
 my %pattern = (
@@ -129,7 +130,8 @@ sub read_case {
         elsif (/\A\@config (.+)/)       { push @{ $case{config} }, $1 }
         elsif (/\A\@file (\S+) (.+)/)   { $case{files}{$1} = "$2\n" }
         elsif (/\A\@([a-z]+) +(.+)/ && $act{$1}) {
-            my ($act, @words) = ($1, $2 =~ $act{$1});
+            my ($act, $rest) = ($1, $2);
+            my @words = $rest =~ $act{$act};
             @words or $wrong->("not understood: $_");
             $step  or $wrong->("\@$act before the first \"== name\"");
             !$exchange || exists $exchange->{line} or $wrong->("\@$act between a request and its reply");
@@ -157,11 +159,21 @@ sub read_case {
 
 # --- one request and its reply ---
 
+# In an address or form, + / and = have a meaning of their own.
+sub base64 {
+    my ($value, $escape) = @_;
+    my $text = encode_base64($value, '');
+    $text =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ge if $escape;
+    return $text;
+}
+
 # What a case says of a request, as bytes for the wire.
 sub wire {
     my ($text, $known, $escape) = @_;
     $text =~ s/\{ms_now\}/int(1000 * time)/ge;
-    $text =~ s/\{([a-z_0-9]+)\}/$known->{$1} \/\/ die "{$1} was never kept\n"/ge;
+    $text =~ s/\{([a-z_0-9]+)(\|base64)?\}/
+        my $value = $known->{$1} \/\/ die "{$1} was never kept\n";
+        $2 ? base64($value, $escape) : $value/gex;
     $text =~ s/([^\x00-\x7F])/sprintf '%%%02X', ord $1/ge if $escape;
     $text =~ s/\\x([0-9A-Fa-f]{2})/chr hex $1/ge;
     $text =~ s/\{(\d+)\*(.)\}/$2 x $1/ge;
@@ -397,7 +409,10 @@ my %run_act = (
     },
     quiet => sub {
         my ($server, $known, $mail, $to) = @_;
-        my $message = next_message($server, $mail, $to, QUIET) or return;
+        my ($waiting) = $server->sql('SELECT COUNT(*) FROM account_message'
+                . " WHERE realm = '$known->{realm}' AND recipient = '$to' AND done = 0");
+        die "$waiting messages to $to wait\n" if $waiting;
+        my $message = next_message($server, $mail, $to, 0) or return;
         die "a message $message->{template} to $to\n";
     },
     sql => sub {

@@ -10,11 +10,13 @@ use Time::HiRes 'time';
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
-# Sends the bytes and reads until the server closes. (reply, undef) or (what came, error).
+# Sends the bytes and reads until the server closes. (reply, undef) or (what came, error). from: the client's address,
+# any of 127.0.0.0/8.
 sub exchange {
-    my ($port, $bytes, $timeout) = @_;
+    my ($port, $bytes, $timeout, $from) = @_;
     my $until = time + $timeout;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => $timeout)
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => $timeout,
+        defined $from ? (LocalAddr => $from) : ())
         or return ('', "no connection: $@");
     local $SIG{PIPE} = 'IGNORE';
     $socket->blocking(0);
@@ -121,13 +123,13 @@ sub parse {
     return \%r;
 }
 
-# request($port, 'POST', '/path', query/form/json/body/headers/cookie/timeout)
+# request($port, 'POST', '/path', query/form/json/body/headers/cookie/timeout/from)
 # -> {status, reason, headers => {lower-case => [..]}, cookies => {name => {value, path, httponly, ..}},
 #     body (bytes), text (characters), json (or undef), seconds, error (and status 0) when no reply came}
 sub request {
     my ($port, $method, $path, %opt) = @_;
     my $start = time;
-    my ($bytes, $error) = exchange($port, build($port, $method, $path, %opt), $opt{timeout} // 10);
+    my ($bytes, $error) = exchange($port, build($port, $method, $path, %opt), $opt{timeout} // 10, $opt{from});
     my $r = parse($method, $bytes);
     $r->{seconds} = time - $start;
     if (defined $error || !$r->{status}) {

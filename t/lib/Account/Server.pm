@@ -51,6 +51,7 @@ sub load_module {
 #   modules  [more httpd modules: 'proxy', 'proxy_http', ...]
 #   account  0: a plain httpd without mod_account; contracts: 0: without conf/contracts
 #   hash     argument of AccountPasswordHash; loglevel: instead of debug
+#   limits   1: the limits that people have, instead of none
 #   allow    qr/../ of error log lines that the checks at the end accept
 # In all texts @PORT@, @DIR@ (the server's directory), @HTDOCS@ and @ROOT@ (source tree) are replaced.
 sub new {
@@ -97,12 +98,21 @@ sub database_line {
     return 'AccountDatabase mysql "' . $self->{mariadb}->params($self->{dbname}, $self->{mysql_by} // 'sock') . "\"\n";
 }
 
+# All that AccountLimit knows. Tests come from one address and ask more often than people: they have no limits
+# unless they are about them (limits => 1).
+sub limit_names {
+    my @names = slurp("$ROOT/mod_account/action/limits.c") =~ /^\s*\[ACCOUNT_LIMIT_\w+\] = \{"([a-z-]+)"/mg;
+    @names > 10 or croak 'where are the names of limits?';
+    return @names;
+}
+
 sub account_conf {
     my ($self) = @_;
     return '' if !$self->{account};
     my $conf = "LoadModule account_module $self->{module}\nAccountSecretFile $self->{dir}/account.key\n"
-        . $self->database_line;
+        . $self->database_line . "AccountTexts $ROOT/conf/texts\n";
     $conf .= "AccountPasswordHash $self->{hash}\n" if $self->{hash};
+    $conf .= join '', map { "AccountLimit $_ off\n" } limit_names() if !$self->{limits};
     my @contracts = glob "'$ROOT/conf/contracts/*.conf'";
     $conf .= qq(Include "$ROOT/conf/contracts/*.conf"\n) if $self->{contracts} && @contracts;
     return $conf . $self->{mounts} . "\n";

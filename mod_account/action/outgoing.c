@@ -1,4 +1,4 @@
-#include "action/letters.h"
+#include "action/outgoing.h"
 
 #include <apr_strings.h>
 #include <jansson.h>
@@ -13,7 +13,7 @@ static int add_member(json_t *object, const char *name, const char *value)
 }
 
 /* The content as the outbox keeps it; NULL: out of memory. */
-static const char *content_of(const account_letter_t *letter, const account_written_t *written)
+static const char *content_of(const account_outgoing_t *letter, const account_written_t *written)
 {
     json_t *object = json_object();
     char *text = NULL;
@@ -33,8 +33,8 @@ static const char *content_of(const account_letter_t *letter, const account_writ
     return content;
 }
 
-apr_status_t account_letter_add(const account_call_t *call, account_letter_t *letter,
-                                apr_array_header_t *messages)
+apr_status_t account_outgoing_add(const account_call_t *call, account_outgoing_t *letter,
+                                  apr_array_header_t *messages)
 {
     apr_pool_t *pool = call->store->pool;
     account_message_t *message = apr_pcalloc(pool, sizeof(*message));
@@ -65,13 +65,13 @@ apr_status_t account_letter_add(const account_call_t *call, account_letter_t *le
     return message->content ? APR_SUCCESS : APR_ENOMEM;
 }
 
-account_channel_e account_letter_channel(const account_call_t *call, const char *address)
+account_channel_e account_outgoing_channel(const account_call_t *call, const char *address)
 {
     return account_text_mobile(call->store->pool, address) ? ACCOUNT_SMS : ACCOUNT_MAIL;
 }
 
-const char *account_letter_shown(const account_call_t *call, const account_t *account,
-                                 account_kind_e kind, const char *canonical)
+const char *account_outgoing_shown(const account_call_t *call, const account_t *account,
+                                   account_kind_e kind, const char *canonical)
 {
     const char *display = account->identifiers[kind];
     const char *compared = display ? account_text_identifier(call->store->pool, display) : NULL;
@@ -79,9 +79,9 @@ const char *account_letter_shown(const account_call_t *call, const account_t *ac
     return compared && strcmp(compared, canonical) == 0 ? display : canonical;
 }
 
-apr_status_t account_letter_notify(const account_call_t *call, const account_t *account,
-                                   const char *name, const char *address,
-                                   apr_array_header_t *messages)
+apr_status_t account_outgoing_notify(const account_call_t *call, const account_t *account,
+                                     const char *name, const char *address,
+                                     apr_array_header_t *messages)
 {
     apr_array_header_t *addresses;
     int i, any_verified = 0;
@@ -96,23 +96,23 @@ apr_status_t account_letter_notify(const account_call_t *call, const account_t *
     }
     for (i = 0; rv == APR_SUCCESS && i < addresses->nelts; i++) {
         const account_address_t *at = &APR_ARRAY_IDX(addresses, i, account_address_t);
-        account_letter_t letter = {
+        account_outgoing_t letter = {
             .name = name,
             .channel = at->kind == ACCOUNT_MOBILE ? ACCOUNT_SMS : ACCOUNT_MAIL,
-            .to = account_letter_shown(call, account, at->kind, at->canonical),
+            .to = account_outgoing_shown(call, account, at->kind, at->canonical),
             .life = ACCOUNT_LINK_LIFE,
             .values = {.address = address},
         };
 
         if (at->verified || !any_verified) {
-            rv = account_letter_add(call, &letter, messages);
+            rv = account_outgoing_add(call, &letter, messages);
         }
     }
     return rv;
 }
 
-void account_letter_limits(const account_call_t *call, account_budget_t *budget,
-                           const char *address)
+void account_outgoing_limits(const account_call_t *call, account_budget_t *budget,
+                             const char *address)
 {
     account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TARGET, address);
     account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_ADDRESS, account_limit_address(call));
@@ -120,7 +120,7 @@ void account_letter_limits(const account_call_t *call, account_budget_t *budget,
     account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TOTAL, "");
 }
 
-apr_status_t account_letter_check(const account_call_t *call, account_channel_e channel)
+apr_status_t account_outgoing_check(const account_call_t *call, account_channel_e channel)
 {
     int down = 0;
     apr_status_t rv = account_messages_down(call->store, channel, &down);
