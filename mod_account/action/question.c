@@ -88,6 +88,9 @@ apr_status_t account_do_check_answer(const account_call_t *call, account_answer_
                               account_text_identifier(pool, account_call_value(call, "account")),
                               NULL));
     rv = account_budget_take(call, &budget, answer, &taken);
+    if (rv == APR_SUCCESS && taken && !call->settings->hides) {
+        rv = account_limit_reveal(call, account != NULL, answer, &taken);
+    }
     if (rv != APR_SUCCESS || !taken) {
         return rv;
     }
@@ -99,6 +102,9 @@ apr_status_t account_do_check_answer(const account_call_t *call, account_answer_
     }
     else {
         account_budget_return(call, &budget);
+        if (!call->settings->hides) {
+            account_limit_conceal(call);
+        }
         rv = issue_token(call, account, answer);
     }
     return rv;

@@ -21,7 +21,8 @@ static const account_t *changed_account(const account_call_t *call, const accoun
 /* What a reset works on. */
 typedef struct reset_t {
     account_claimant_t claimant;
-    int is_nobody; /* and that is not told */
+    int is_nobody; /* nobody who could reset it by such a code */
+    int is_told;   /* ... and that somebody is has been counted */
     account_code_t code;
     account_quota_t quota;
     account_ownership_t own;
@@ -64,13 +65,17 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
 {
     int by_answer = account_call_is(call, "purpose", "answer");
     account_code_state_e state = ACCOUNT_CODE_NONE;
-    int same = 1;
+    int same = 1, told = 1;
     apr_status_t rv = account_codes_claimant(call, "target", &reset->claimant);
 
-    if (rv != APR_SUCCESS) {
+    reset->is_nobody = by_answer ? !reset->claimant.account : !reset->claimant.may_recover;
+    if (rv == APR_SUCCESS && !call->settings->hides) {
+        rv = account_limit_reveal(call, !reset->is_nobody, answer, &told);
+        reset->is_told = rv == APR_SUCCESS && told && !reset->is_nobody;
+    }
+    if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    reset->is_nobody = by_answer ? !reset->claimant.account : !reset->claimant.may_recover;
     if (reset->is_nobody && (by_answer || !call->settings->hides)) {
         answer->outcome = call->settings->hides ? ACCOUNT_EXPIRED_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
         return APR_SUCCESS;
@@ -193,6 +198,9 @@ apr_status_t account_do_reset_password(const account_call_t *call, account_answe
     }
     if (pass.taken && (rv != APR_SUCCESS || answer->outcome == ACCOUNT_OK)) {
         account_budget_return(call, &pass.free);
+    }
+    if (reset.is_told && (rv != APR_SUCCESS || answer->outcome == ACCOUNT_OK)) {
+        account_limit_conceal(call);
     }
     return rv;
 }

@@ -712,7 +712,7 @@ static void test_failing_database(server_t *server)
         {"GET /s/picture/x", NULL},
         {"GET /s/free/no@x.cc", NULL},
     };
-    const char *codes[COUNT(rows)] = {NULL};
+    const char *codes[COUNT(rows)] = {NULL}, *session;
     apr_size_t i;
 
     prove(server, "13900000001", "password1");
@@ -730,6 +730,7 @@ static void test_failing_database(server_t *server)
     expect(server, "POST /s/login/code", with(server, "t=13900000001&c=", codes[3]), NULL, "ok");
     expect(server, "POST /s/reset", with(server, "t=13900000001&p=password2&c=", codes[4]), NULL,
            "ok");
+    session = session_of(server);
     /* nor when it is not known who is who */
     sql(server, "ALTER TABLE account_identifier RENAME TO away");
     for (i = 0; i < COUNT(rows); i++) {
@@ -742,7 +743,7 @@ static void test_failing_database(server_t *server)
     sql(server, "ALTER TABLE away RENAME TO account_identifier");
     /* counters that fail for others fail for nobody who has nothing to count */
     sql(server, "DROP TABLE account_limit");
-    expect(server, "GET /s/me", NULL, session_of(server), "ok");
+    expect(server, "GET /s/me", NULL, session, "ok");
 }
 
 /* What is asked about somebody, one after the other. */
