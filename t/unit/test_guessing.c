@@ -666,6 +666,22 @@ static void test_reveal(server_t *server)
     }
 }
 
+/* The same for who has a session, and asks by giving himself an address. */
+static void test_reveal_in_session(server_t *server)
+{
+    const char *session = register_as(server, "u=sly&p=password1");
+
+    prove(server, "rita@x.cc", "password1");
+    LIMITS("reveal-address");
+    is_int(TIMES(30, "POST /s/me", "e=rita@x.cc", session, "taken.email"), 10, "ten are told");
+    expect(server, "POST /s/me", "e=free@x.cc", session, "too-many");
+    expect(server, "POST /s/me", "n=sly", session, "ok");
+    is_str(member(server, "email"), "null", "nothing changed");
+    server->now += 10 * MINUTE;
+    is_int(TIMES(20, "POST /s/me", "e=free@x.cc", session, "ok"), 20, "one's own costs nothing");
+    expect(server, "POST /s/me", "e=rita@x.cc", session, "taken.email");
+}
+
 /* Who has the right code, or answer, is told nothing that he did not know. */
 static void test_reveal_nothing(server_t *server)
 {
@@ -849,11 +865,14 @@ static void test_strict(server_t *server)
 int main(void)
 {
     static void (*const tests[])(server_t * server) = {
-        test_codes_of_a_day,   test_codes,     test_password,
-        test_password_address, test_addresses, test_devices,
-        test_old_password,     test_answers,   test_captcha,
-        test_captcha_failures, test_pictures,  test_sends,
-        test_activation_mails, test_reveal,    test_reveal_nothing,
+        test_codes_of_a_day,   test_codes,
+        test_password,         test_password_address,
+        test_addresses,        test_devices,
+        test_old_password,     test_answers,
+        test_captcha,          test_captcha_failures,
+        test_pictures,         test_sends,
+        test_activation_mails, test_reveal,
+        test_reveal_nothing,   test_reveal_in_session,
         test_failing_database, test_strict,
     };
     apr_pool_t *pool;
