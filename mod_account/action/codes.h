@@ -27,6 +27,10 @@ apr_status_t account_codes_claimant(const account_call_t *call, const char *inpu
 void account_codes_fill(const account_call_t *call, const account_claimant_t *claimant,
                         account_code_t *code, account_quota_t *quota);
 
+/* What bound is of a code that was never sent, for where it is not told who exists: guesses at it
+ * are counted and answered like those at another, and none is right. */
+#define ACCOUNT_CODE_NOBODY "nobody"
+
 /* How a code that is not right ends the answer; wait: of an exhausted one, milliseconds. */
 void account_codes_refuse(account_answer_t *answer, account_code_state_e state, apr_int64_t wait);
 

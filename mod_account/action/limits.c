@@ -198,6 +198,14 @@ apr_status_t account_limit_reveal(const account_call_t *call, int exists, accoun
     return rv;
 }
 
+void account_limit_conceal(const account_call_t *call)
+{
+    account_budget_t budget = {.count = 0};
+
+    account_budget_add(call, &budget, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
+    account_budget_return(call, &budget);
+}
+
 void account_budget_return(const account_call_t *call, const account_budget_t *budget)
 {
     account_quotas_t quotas = {budget->quotas, budget->count};

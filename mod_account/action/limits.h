@@ -55,6 +55,10 @@ apr_status_t account_budget_take(const account_call_t *call, const account_budge
 apr_status_t account_limit_reveal(const account_call_t *call, int exists, account_answer_t *answer,
                                   int *told);
 
+/* Takes back what account_limit_reveal has counted of somebody who exists: the client has proven to
+ * be that somebody, and was told nothing. */
+void account_limit_conceal(const account_call_t *call);
+
 /* Gives it back. That this fails is nobody's failure: the limit is then nearer than it should be.
  */
 void account_budget_return(const account_call_t *call, const account_budget_t *budget);

@@ -126,30 +126,26 @@ apr_status_t account_do_login(const account_call_t *call, account_answer_t *answ
 
 /* As begin_with_code, without a password: the number or address must be proven to be the
  * account's. */
-static apr_status_t log_in_with_code(const account_call_t *call, account_answer_t *answer)
+static apr_status_t redeem_login(const account_call_t *call, const account_claimant_t *claimant,
+                                 account_answer_t *answer)
 {
     account_session_t *session = NULL;
     account_also_t also = {NULL, NULL, NULL};
     account_redemption_t redemption = {0};
-    account_claimant_t claimant;
     account_code_t code;
     account_quota_t quota;
     account_code_state_e state = ACCOUNT_CODE_NONE;
-    apr_status_t rv = account_codes_claimant(call, "target", &claimant);
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
+    account_codes_fill(call, claimant, &code, &quota);
+    if (!claimant->is_proven) {
+        code.bound = ACCOUNT_CODE_NOBODY;
     }
-    if (!claimant.is_proven) {
-        answer->outcome = call->settings->hides ? ACCOUNT_WRONG_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
-        return APR_SUCCESS;
-    }
-    account_codes_fill(call, &claimant, &code, &quota);
     /* a closed account's code is spent for nothing: only who has it learns that it is closed */
-    if (claimant.account->status == ACCOUNT_ACTIVE) {
-        rv = account_session_make(call->store, claimant.account->id, &call->terms, &session);
+    else if (claimant->account->status == ACCOUNT_ACTIVE) {
+        rv = account_session_make(call->store, claimant->account->id, &call->terms, &session);
         also.session = session;
-        redemption.begin = claimant.account;
+        redemption.begin = claimant->account;
         redemption.also = &also;
     }
     if (rv == APR_SUCCESS) {
@@ -159,11 +155,35 @@ static apr_status_t log_in_with_code(const account_call_t *call, account_answer_
         answer->outcome = ACCOUNT_ACCOUNT_DISABLED;
     }
     else if (rv == APR_SUCCESS && state == ACCOUNT_CODE_RIGHT) {
-        answer->account = claimant.account;
-        rv = account_session_announce(call, claimant.account, session, answer);
+        answer->account = claimant->account;
+        rv = account_session_announce(call, claimant->account, session, answer);
     }
     else if (rv == APR_SUCCESS) {
         account_codes_refuse(answer, state, redemption.wait);
+    }
+    return rv;
+}
+
+/* That somebody has the number is told to who guesses at a code of his. */
+static apr_status_t log_in_with_code(const account_call_t *call, account_answer_t *answer)
+{
+    account_claimant_t claimant;
+    int told = 1;
+    apr_status_t rv = account_codes_claimant(call, "target", &claimant);
+
+    if (rv == APR_SUCCESS && !call->settings->hides) {
+        rv = account_limit_reveal(call, claimant.is_proven, answer, &told);
+    }
+    if (rv != APR_SUCCESS || !told) {
+        return rv;
+    }
+    if (!claimant.is_proven && !call->settings->hides) {
+        answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
+        return APR_SUCCESS;
+    }
+    rv = redeem_login(call, &claimant, answer);
+    if (!call->settings->hides && (rv != APR_SUCCESS || answer->outcome == ACCOUNT_OK)) {
+        account_limit_conceal(call);
     }
     return rv;
 }

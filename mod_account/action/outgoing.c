@@ -111,6 +111,15 @@ apr_status_t account_outgoing_notify(const account_call_t *call, const account_t
     return rv;
 }
 
+void account_outgoing_limits(const account_call_t *call, account_budget_t *budget,
+                             const char *address)
+{
+    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TARGET, address);
+    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_ADDRESS, account_limit_address(call));
+    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_NETWORK, account_limit_network(call));
+    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TOTAL, "");
+}
+
 apr_status_t account_outgoing_check(const account_call_t *call, account_channel_e channel)
 {
     int down = 0;

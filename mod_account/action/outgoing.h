@@ -1,7 +1,7 @@
 #ifndef ACCOUNT_ACTION_OUTGOING_H
 #define ACCOUNT_ACTION_OUTGOING_H
 
-#include "action/call.h"
+#include "action/limits.h"
 #include "store/messages.h"
 
 /* Messages as actions write them: from the realm's texts, for the outbox. */
@@ -36,6 +36,11 @@ const char *account_outgoing_shown(const account_call_t *call, const account_t *
 apr_status_t account_outgoing_notify(const account_call_t *call, const account_t *account,
                                      const char *name, const char *address,
                                      apr_array_header_t *messages);
+
+/* Adds what bounds messages to an address (canonical), whatever they are for: by whom they go to,
+ * who asks, and in all. */
+void account_outgoing_limits(const account_call_t *call, account_budget_t *budget,
+                             const char *address);
 
 /* ACCOUNT_EDELIVERY: what is sent through channel is known to go nowhere now. */
 apr_status_t account_outgoing_check(const account_call_t *call, account_channel_e channel);

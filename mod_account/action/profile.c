@@ -3,7 +3,6 @@
 #include "action/actions.h"
 #include "action/attributes.h"
 #include "action/outgoing.h"
-#include "action/limits.h"
 #include "action/mailed.h"
 #include "base/text.h"
 
@@ -57,9 +56,7 @@ static apr_status_t write_mails(const account_call_t *call, const char *email,
         rv = account_outgoing_notify(call, call->account, "notice-address", email,
                                      confirmation->messages);
     }
-    account_budget_add(call, &confirmation->budget, ACCOUNT_LIMIT_SEND_TARGET, canonical);
-    account_budget_add(call, &confirmation->budget, ACCOUNT_LIMIT_SEND_ADDRESS,
-                       account_limit_address(call));
+    account_outgoing_limits(call, &confirmation->budget, canonical);
     return rv;
 }
 
@@ -94,6 +91,17 @@ static apr_status_t update(const account_call_t *call, account_profile_t *profil
     return rv == APR_SUCCESS && !changed ? ACCOUNT_EBUSY : rv;
 }
 
+/* Another's address is told to be so by count. *told 0: answer says too-many. */
+static apr_status_t count_taken(const account_call_t *call, account_answer_t *answer, int *told)
+{
+    const account_t *holder = NULL;
+    apr_status_t rv = account_call_find(call, "email", &holder);
+
+    return rv == APR_SUCCESS
+               ? account_limit_reveal(call, holder && holder->id != call->account->id, answer, told)
+               : rv;
+}
+
 apr_status_t account_do_update_profile(const account_call_t *call, account_answer_t *answer)
 {
     account_profile_t profile = {call->account, account_call_value(call, "email"), NULL, NULL};
@@ -102,6 +110,10 @@ apr_status_t account_do_update_profile(const account_call_t *call, account_answe
     apr_status_t rv = APR_SUCCESS;
 
     if (profile.email && is_new_address(call, profile.email)) {
+        rv = count_taken(call, answer, &taken);
+        if (rv != APR_SUCCESS || !taken) {
+            return rv;
+        }
         rv = write_mails(call, profile.email, &confirmation);
         if (rv == APR_SUCCESS && confirmation.messages->nelts) {
             rv = account_budget_take(call, &confirmation.budget, answer, &taken);

@@ -16,14 +16,17 @@ apr_status_t account_do_security_question(const account_call_t *call, account_an
     int told = 0;
     apr_status_t rv = account_call_find(call, "account", &account);
 
+    if (rv == APR_SUCCESS && account) {
+        answer->question = account_attribute_get(call->store, account, "question");
+    }
     if (rv == APR_SUCCESS) {
-        rv = account_limit_reveal(call, account != NULL, answer, &told);
+        /* without one it is the same as for nobody, where that is not told */
+        rv = account_limit_reveal(
+            call, call->settings->hides ? answer->question != NULL : account != NULL, answer,
+            &told);
     }
     if (rv != APR_SUCCESS || !told) {
         return rv;
-    }
-    if (account) {
-        answer->question = account_attribute_get(call->store, account, "question");
     }
     if (!answer->question) {
         answer->outcome =
@@ -85,6 +88,9 @@ apr_status_t account_do_check_answer(const account_call_t *call, account_answer_
                               account_text_identifier(pool, account_call_value(call, "account")),
                               NULL));
     rv = account_budget_take(call, &budget, answer, &taken);
+    if (rv == APR_SUCCESS && taken && !call->settings->hides) {
+        rv = account_limit_reveal(call, account != NULL, answer, &taken);
+    }
     if (rv != APR_SUCCESS || !taken) {
         return rv;
     }
@@ -96,6 +102,9 @@ apr_status_t account_do_check_answer(const account_call_t *call, account_answer_
     }
     else {
         account_budget_return(call, &budget);
+        if (!call->settings->hides) {
+            account_limit_conceal(call);
+        }
         rv = issue_token(call, account, answer);
     }
     return rv;

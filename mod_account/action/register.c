@@ -90,6 +90,21 @@ static int waits_for_mail(const account_call_t *call, const account_t *fields)
            && fields->identifiers[ACCOUNT_EMAIL];
 }
 
+/* The mail that a registration waits for is counted like all others: else anybody could have the
+ * server mail whomever he likes. *taken 0: answer says too-many. */
+static apr_status_t count_mail(const account_call_t *call, const account_t *fields,
+                               account_answer_t *answer, int *taken)
+{
+    account_budget_t budget = {.count = 0};
+
+    if (waits_for_mail(call, fields)) {
+        account_outgoing_limits(
+            call, &budget,
+            account_text_identifier(call->store->pool, fields->identifiers[ACCOUNT_EMAIL]));
+    }
+    return account_budget_take(call, &budget, answer, taken);
+}
+
 /* The address in the mail that activates the account. */
 static apr_status_t add_activation(const account_call_t *call, const account_t *fields,
                                    account_code_t *code, apr_array_header_t *messages)
@@ -179,6 +194,9 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
     }
     answer->outcome = found.outcome;
     if (answer->outcome == ACCOUNT_OK) {
+        rv = count_mail(call, &fields, answer, &told);
+    }
+    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
         rv = account_hashing_make(call, account_call_value(call, "password"), &fields.password);
     }
     return rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK ? create(call, &fields, answer) : rv;
@@ -241,17 +259,19 @@ apr_status_t account_do_register_with_code(const account_call_t *call, account_a
         .email_verified = kind == ACCOUNT_EMAIL ? call->store->now : 0,
         .mobile_verified = kind == ACCOUNT_MOBILE ? call->store->now : 0,
     };
-    int told;
+    int told, is_told = 0;
     apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
     fields.identifiers[kind] = target;
     if (rv == APR_SUCCESS) {
-        rv = account_limit_reveal(call, claimant.is_proven, answer, &told);
+        /* where it is not told, only who has the right code learns that it is taken */
+        is_told = claimant.is_proven && !call->settings->hides;
+        rv = account_limit_reveal(call, is_told, answer, &told);
     }
     if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    if (claimant.is_proven) {
+    if (is_told) {
         answer->outcome = ACCOUNT_TAKEN_USER_NAME + kind;
         return APR_SUCCESS;
     }

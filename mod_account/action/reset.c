@@ -21,6 +21,8 @@ static const account_t *changed_account(const account_call_t *call, const accoun
 /* What a reset works on. */
 typedef struct reset_t {
     account_claimant_t claimant;
+    int is_nobody; /* nobody who could reset it by such a code */
+    int is_told;   /* ... and that somebody is has been counted */
     account_code_t code;
     account_quota_t quota;
     account_ownership_t own;
@@ -63,31 +65,34 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
 {
     int by_answer = account_call_is(call, "purpose", "answer");
     account_code_state_e state = ACCOUNT_CODE_NONE;
-    int same = 1;
+    int same = 1, told = 1;
     apr_status_t rv = account_codes_claimant(call, "target", &reset->claimant);
 
-    if (rv == APR_SUCCESS
-        && (by_answer ? !reset->claimant.account : !reset->claimant.may_recover)) {
-        answer->outcome =
-            call->settings->hides && !by_answer ? ACCOUNT_WRONG_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
+    reset->is_nobody = by_answer ? !reset->claimant.account : !reset->claimant.may_recover;
+    if (rv == APR_SUCCESS && !call->settings->hides) {
+        rv = account_limit_reveal(call, !reset->is_nobody, answer, &told);
+        reset->is_told = rv == APR_SUCCESS && told && !reset->is_nobody;
+    }
+    if (rv != APR_SUCCESS || !told) {
+        return rv;
+    }
+    if (reset->is_nobody && (by_answer || !call->settings->hides)) {
+        answer->outcome = call->settings->hides ? ACCOUNT_EXPIRED_CODE : ACCOUNT_UNKNOWN_ACCOUNT;
         return APR_SUCCESS;
     }
-    if (rv == APR_SUCCESS) {
-        rv = check_same(call, reset, &same);
-    }
-    if (rv == APR_SUCCESS && !same) {
+    rv = check_same(call, reset, &same);
+    if (rv != APR_SUCCESS || !same) {
         answer->outcome = ACCOUNT_WRONG_CODE;
-        return APR_SUCCESS;
+        return rv;
     }
     if (by_answer) {
         use_answer(call, reset);
     }
     else {
         account_codes_fill(call, &reset->claimant, &reset->code, &reset->quota);
+        reset->code.bound = reset->is_nobody ? ACCOUNT_CODE_NOBODY : reset->code.bound;
     }
-    if (rv == APR_SUCCESS) {
-        rv = account_code_check(call->store, &reset->code, &state);
-    }
+    rv = account_code_check(call->store, &reset->code, &state);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -115,11 +120,12 @@ static apr_status_t prepare(const account_call_t *call, reset_t *reset)
     apr_status_t rv =
         account_hashing_make(call, account_call_value(call, "password"), &reset->change.password);
 
+    if (rv != APR_SUCCESS || reset->is_nobody) {
+        return rv;
+    }
     reset->change.account = account;
     reset->also.messages = messages;
-    if (rv == APR_SUCCESS) {
-        rv = account_outgoing_notify(call, account, "notice-password", NULL, messages);
-    }
+    rv = account_outgoing_notify(call, account, "notice-password", NULL, messages);
     if (rv == APR_SUCCESS && account_call_is(call, "then", "login")) {
         rv = account_session_make(call->store, account->id, &call->terms, &reset->session);
         reset->also.session = reset->session;
@@ -144,8 +150,9 @@ static apr_status_t redeem(const account_call_t *call, reset_t *reset, account_a
         .also = &reset->also,
     };
     account_redemption_t nothing = {0};
-    /* a closed account's code is spent for nothing: only who has it learns that it is closed */
-    int closed = account->status == ACCOUNT_DISABLED;
+    /* a closed account's code is spent for nothing: only who has it learns that it is closed;
+     * nobody's is never right */
+    int closed = reset->is_nobody || account->status == ACCOUNT_DISABLED;
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv =
         account_code_redeem(call->store, &reset->code, closed ? &nothing : &redemption, &state);
@@ -191,6 +198,9 @@ apr_status_t account_do_reset_password(const account_call_t *call, account_answe
     }
     if (pass.taken && (rv != APR_SUCCESS || answer->outcome == ACCOUNT_OK)) {
         account_budget_return(call, &pass.free);
+    }
+    if (reset.is_told && (rv != APR_SUCCESS || answer->outcome == ACCOUNT_OK)) {
+        account_limit_conceal(call);
     }
     return rv;
 }

@@ -8,7 +8,7 @@
 #include "action/outgoing.h"
 #include "action/mailed.h"
 
-/* What is sent at most: by whom it goes to, who asks, and in all. */
+/* What is sent at most, and how soon again. */
 static void add_send_limits(const account_call_t *call, account_budget_t *budget,
                             const char *purpose, const char *target)
 {
@@ -16,10 +16,7 @@ static void add_send_limits(const account_call_t *call, account_budget_t *budget
 
     account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_INTERVAL,
                        apr_pstrcat(pool, purpose, "/", target, NULL));
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TARGET, target);
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_ADDRESS, account_limit_address(call));
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_NETWORK, account_limit_network(call));
-    account_budget_add(call, budget, ACCOUNT_LIMIT_SEND_TOTAL, "");
+    account_outgoing_limits(call, budget, target);
 }
 
 /* Asking who exists is counted like sending, by who asks. */
@@ -88,11 +85,18 @@ static apr_status_t issue_code(const account_call_t *call, const account_claiman
     return rv == APR_SUCCESS ? account_code_issue(call->store, &code, messages) : rv;
 }
 
-/* The same work whether or not there is an account, so that the time does not tell. */
-static apr_status_t issue_nothing(const account_call_t *call, const account_claimant_t *claimant)
+/* The same work whether or not there is an account, so that the time does not tell; nor do guesses:
+ * there is a code, which nobody has. */
+static apr_status_t issue_nothing(const account_call_t *call, const account_claimant_t *claimant,
+                                  const char *purpose)
 {
     account_code_t code = {
-        .purpose = "nobody", .target = claimant->canonical, .expires = call->store->now};
+        .purpose = purpose,
+        .target = claimant->canonical,
+        .bound = ACCOUNT_CODE_NOBODY,
+        .tries = ACCOUNT_CODE_TRIES,
+        .expires = call->store->now + ACCOUNT_CODE_LIFE,
+    };
     apr_status_t rv = account_random_hex(&code.secret, call->store->random, call->store->pool);
 
     return rv == APR_SUCCESS ? account_code_issue(call->store, &code, NULL) : rv;
@@ -142,7 +146,7 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
         return rv;
     }
     if (seems) {
-        return goes ? issue_code(call, &claimant) : issue_nothing(call, &claimant);
+        return goes ? issue_code(call, &claimant) : issue_nothing(call, &claimant, purpose);
     }
     *answer = ending;
     return APR_SUCCESS;
@@ -199,5 +203,5 @@ apr_status_t account_do_send_link(const account_call_t *call, account_answer_t *
     }
     return claimant.may_recover && claimant.account->status != ACCOUNT_DISABLED
                ? issue_link(call, &claimant)
-               : issue_nothing(call, &claimant);
+               : issue_nothing(call, &claimant, ACCOUNT_LINK_RESET);
 }
