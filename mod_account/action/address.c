@@ -19,7 +19,9 @@ apr_status_t account_do_change_address(const account_call_t *call, account_answe
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
-    if (rv == APR_SUCCESS && call->account->identifiers[kind]) {
+    /* (unless it is the caller's own, which is only proven now) */
+    if (rv == APR_SUCCESS && call->account->identifiers[kind]
+        && !(claimant.account && claimant.account->id == call->account->id)) {
         rv = account_outgoing_notify(call, call->account, "notice-address", target, messages);
     }
     if (rv != APR_SUCCESS) {

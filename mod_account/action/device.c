@@ -8,7 +8,8 @@
 /* Of a session token's 26: first the random ones, then the signature. */
 #define DIGITS 13
 
-/* The signature of digits for account, by key n; NULL: there is none. */
+/* The signature of digits for account, by key n; NULL: there is none. It is for the password too:
+ * who knew an earlier one and has collected cookies has none that is worth anything. */
 static const char *signature(const account_call_t *call, const account_t *account, int key,
                              const char *digits)
 {
@@ -16,7 +17,8 @@ static const char *signature(const account_call_t *call, const account_t *accoun
     const account_store_t *store = call->store;
     const char *digest = account_keys_digest(
         store->keys, key,
-        apr_pstrcat(store->pool, "device/", store->realm, "/", account->ref, "/", digits, NULL),
+        apr_pstrcat(store->pool, "device/", store->realm, "/", account->ref, "/",
+                    account->password ? account->password : "", "/", digits, NULL),
         store->pool);
     char *text = apr_pcalloc(store->pool, DIGITS + 1);
     int i;

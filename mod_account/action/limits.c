@@ -36,7 +36,8 @@ const account_limit_t account_limits[ACCOUNT_LIMITS] = {
                                        "the same from one device that has logged in to it before; "
                                        "those count nowhere else"},
     [ACCOUNT_LIMIT_PASSWORD_ADDRESS] = {"password-address", "20/10m",
-                                        "wrong passwords from one client address"},
+                                        "wrong passwords, and wrong answers to security "
+                                        "questions, from one client address"},
     [ACCOUNT_LIMIT_ANSWER_ACCOUNT] = {"answer-account", "3/1h 10/1d",
                                       "wrong answers to one account's security question"},
     [ACCOUNT_LIMIT_REVEAL_ADDRESS] = {"reveal-address", "10/10m 50/1d",

@@ -6,11 +6,13 @@
 #include "action/outgoing.h"
 #include "action/session.h"
 
-/* The account as it is after a change of its password just now. */
-static const account_t *changed_account(const account_call_t *call, const account_t *account)
+/* The account as it is after that change just now. */
+static const account_t *changed_account(const account_call_t *call,
+                                        const account_password_change_t *change)
 {
-    account_t *changed = apr_pmemdup(call->store->pool, account, sizeof(*account));
+    account_t *changed = apr_pmemdup(call->store->pool, change->account, sizeof(*changed));
 
+    changed->password = change->password;
     changed->updated = call->store->now;
     return changed;
 }
@@ -72,11 +74,9 @@ static apr_status_t change_in_session(const account_call_t *call, account_answer
         answer->outcome = ACCOUNT_WRONG_PASSWORD;
         return APR_SUCCESS;
     }
-    answer->account = changed_account(call, wanted.account);
-    answer->session = session;
-    answer->session_begun = session != NULL;
+    answer->account = changed_account(call, &wanted);
     answer->session_ended = session == NULL;
-    return APR_SUCCESS;
+    return session ? account_session_announce(call, answer->account, session, answer) : APR_SUCCESS;
 }
 
 /* Who has stolen a session guesses at the password here; counted apart from logins, so that the

@@ -75,7 +75,8 @@ apr_status_t account_do_set_role(const account_call_t *call, account_answer_t *a
 }
 
 /* An account that is as it shall be stays so: asking twice is no fault. An account that waits for
- * its mail is activated by nobody but its owner. */
+ * its mail is activated by nobody but its owner; one that was disabled while it waited is active
+ * when it is enabled: the administrator vouches for it. */
 static apr_status_t change_status(const account_call_t *call, account_status_e status,
                                   account_answer_t *answer)
 {
