@@ -345,8 +345,8 @@ apr_status_t account_delivery_round(const account_store_t *store, account_round_
         dispatch.count = work->count;
         account_transport_send(work->items[0].post->transport, &dispatch);
         reach = reach_of(work, &down);
-        tell_reach(work, reach, down);
         ended = end_all(work, reach);
+        tell_reach(work, reach, down); /* once everybody else can see it too */
         for (i = 0; i < work->count; i++) {
             json_decref(work->items[i].content);
         }

@@ -174,6 +174,24 @@ typedef struct end_work_t {
     apr_int64_t retry;
 } end_work_t;
 
+static apr_status_t finish(account_db_t *db, const end_work_t *work)
+{
+    const account_store_t *store = work->store;
+    const account_message_t *message = work->message;
+    apr_status_t rv = account_db_execute(db, ACCOUNT_SQL_MESSAGE_FINISH,
+                                         ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),
+                                                      TEXT(message->ref), TEXT(message->lease)),
+                                         NULL);
+
+    if (rv == APR_SUCCESS && work->delivery == ACCOUNT_DELIVERED) {
+        rv = account_db_execute(db, ACCOUNT_SQL_MESSAGE_WAKE,
+                                ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),
+                                             TEXT(account_channel_names[message->channel])),
+                                NULL);
+    }
+    return rv;
+}
+
 static apr_status_t end(account_db_t *db, void *baton)
 {
     const end_work_t *work = baton;
@@ -181,10 +199,7 @@ static apr_status_t end(account_db_t *db, void *baton)
     const account_message_t *message = work->message;
 
     if (work->delivery == ACCOUNT_DELIVERED || work->delivery == ACCOUNT_UNDELIVERABLE) {
-        return account_db_execute(db, ACCOUNT_SQL_MESSAGE_FINISH,
-                                  ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),
-                                               TEXT(message->ref), TEXT(message->lease)),
-                                  NULL);
+        return finish(db, work);
     }
     return account_db_execute(
         db, ACCOUNT_SQL_MESSAGE_POSTPONE,
@@ -198,7 +213,7 @@ apr_status_t account_message_end(const account_store_t *store, const account_mes
 {
     end_work_t work = {store, message, delivery, retry};
 
-    return account_store_run(store, ACCOUNT_WRITE, end, &work);
+    return account_store_run(store, ACCOUNT_TRANSACTION, end, &work);
 }
 
 typedef struct down_work_t {

@@ -57,7 +57,9 @@ typedef enum account_delivery_e {
     ACCOUNT_OUT_OF_REACH   /* nothing goes there now; try again at retry */
 } account_delivery_e;
 
-/* Stores it, unless the lease ran out and another server has it by now. retry: milliseconds UTC. */
+/* Stores it, unless the lease ran out and another server has it by now. retry: milliseconds UTC.
+ * When one is delivered, those of its realm and channel that nobody was in reach for are due at
+ * once. */
 apr_status_t account_message_end(const account_store_t *store, const account_message_t *message,
                                  account_delivery_e delivery, apr_int64_t retry);
 

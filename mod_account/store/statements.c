@@ -234,6 +234,10 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
         {"message-postpone", BOTH("UPDATE account_message "
                                   "SET due = %lld, down = %lld, lease = '' "
                                   "WHERE realm = %s AND ref = %s AND lease = %s AND done = 0")},
+    [ACCOUNT_SQL_MESSAGE_WAKE] =
+        {"message-wake", BOTH("UPDATE account_message SET due = %lld, down = 0 "
+                              "WHERE realm = %s AND channel = %s AND down = 1 AND lease = '' "
+                              "AND done = 0")},
     [ACCOUNT_SQL_MESSAGE_DOWN] =
         {"message-down",
          BOTH("SELECT 1 FROM account_message "

@@ -228,6 +228,18 @@ static void test_retry(bench_t *bench)
     end(bench, messages, ACCOUNT_DELIVERED, 0);
     expect_down(bench, ACCOUNT_SMS, 0);
 
+    /* one that goes wakes those that nobody was in reach for, of its realm and channel */
+    put(bench, "m3", ACCOUNT_SMS);
+    messages = claim(bench, &sms, "m3");
+    end(bench, messages, ACCOUNT_OUT_OF_REACH, bench->store.now + 30 * SECOND);
+    put(bench, "m4", ACCOUNT_SMS);
+    messages = claim(bench, &sms, "m4");
+    expect_down(bench, ACCOUNT_SMS, 1);
+    end(bench, messages, ACCOUNT_DELIVERED, 0);
+    expect_down(bench, ACCOUNT_SMS, 0);
+    messages = claim(bench, &sms, "m3");
+    end(bench, messages, ACCOUNT_DELIVERED, 0);
+
     /* what has expired says nothing of now */
     put(bench, "m2", ACCOUNT_MAIL);
     messages = claim(bench, &mail, "m2");
