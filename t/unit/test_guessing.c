@@ -347,6 +347,17 @@ static void test_devices(server_t *server)
     is_int(TIMES(15, "POST /s/login", "a=eve&p=wrong", owner, "wrong-password"), 10,
            "another account's are counted as if there was no cookie");
 
+    /* with the password its device cookies end; the browser that changed it has a new one */
+    limits_off(server);
+    expect(server, "POST /s/login", "a=olga&p=password1", second, "ok");
+    expect(server, "POST /s/password", "o=password1&p=password2",
+           FORM(cookie(server, "seventh"), "; ", second), "ok");
+    changed = apr_pstrdup(server->process, device_of(server));
+    LIMITS("password-account", "password-device");
+    TIMES(10, "POST /s/login", "a=olga&p=wrong", NULL, "wrong-password");
+    expect(server, "POST /s/login", "a=olga&p=password2", second, "too-many");
+    expect(server, "POST /s/login", "a=olga&p=password2", changed, "ok");
+
     /* by a code, or a reset, too */
     limits_off(server);
     prove(server, "13900000001", "password1");
@@ -355,7 +366,7 @@ static void test_devices(server_t *server)
            "ok");
     device_of(server);
     server->settings.device_cookie = NULL;
-    expect(server, "POST /s/login", "a=olga&p=password1", NULL, "ok");
+    expect(server, "POST /s/login", "a=olga&p=password2", NULL, "ok");
     ok(server->response.answer.device == NULL, "AccountDeviceCookie off: none");
 }
 
