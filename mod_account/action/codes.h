@@ -15,7 +15,7 @@ typedef struct account_claimant_t {
     const account_holder_t *holder; /* NULL: nobody */
     const account_t *account;       /* the holder's */
     int is_proven;                  /* the account has proven that it has the address */
-    int may_recover; /* ... or it is its only one and it never proved any (DESIGN: recovery) */
+    int may_recover;                /* ... or it is its only one and it never proved any */
 } account_claimant_t;
 
 /* Finds who has the address that an input of the call names. The input is present. */

@@ -14,8 +14,8 @@
 /* What the call's device cookies say: the digits of one that is good for account, NULL: none. */
 const char *account_device_find(const account_call_t *call, const account_t *account);
 
-/* Has the reply set a device cookie for account, as it is now, unless the request carried one or there are to be
- * none. */
+/* Has the reply set a device cookie for account, as it is now, unless the request carried one or
+ * there are to be none. */
 apr_status_t account_device_remember(const account_call_t *call, const account_t *account,
                                      account_answer_t *answer);
 

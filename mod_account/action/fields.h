@@ -21,7 +21,7 @@ typedef struct account_field_t {
     int is_list; /* answer->entries; takes a shape as a filter, for each of its items */
 } account_field_t;
 
-/* All fields, an entry with a NULL name at the end: LANGUAGE's list. */
+/* All fields, an entry with a NULL name at the end. */
 extern const account_field_t account_fields[];
 
 /* The field of that name (no filters), NULL if there is none. *rest: for names such as

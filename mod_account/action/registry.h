@@ -80,7 +80,7 @@ typedef struct account_action_t {
     account_sending_t sends;
 } account_action_t;
 
-/* All actions, NULL at the end: LANGUAGE's table. */
+/* All actions, a row with a NULL name at the end. */
 extern const account_action_t account_actions[];
 
 /* The profile fields that register, register_with_code and update_profile take besides their

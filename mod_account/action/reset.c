@@ -9,15 +9,6 @@
 #include "action/session.h"
 #include "base/text.h"
 
-/* The account as it is after a change of its password just now. */
-static const account_t *changed_account(const account_call_t *call, const account_t *account)
-{
-    account_t *changed = apr_pmemdup(call->store->pool, account, sizeof(*account));
-
-    changed->updated = call->store->now;
-    return changed;
-}
-
 /* What a reset works on. */
 typedef struct reset_t {
     account_claimant_t claimant;
@@ -43,7 +34,7 @@ static void use_answer(const account_call_t *call, reset_t *reset)
 }
 
 /* Whether the input "account" is the address itself, or a name of the account that has proven it:
- * a code for my number is no key to your account (SECURITY: the worst trap of all). */
+ * a code for my number is no key to your account. */
 static apr_status_t check_same(const account_call_t *call, const reset_t *reset, int *same)
 {
     account_claimant_t other;
@@ -171,7 +162,7 @@ static apr_status_t redeem(const account_call_t *call, reset_t *reset, account_a
     if (answer->outcome != ACCOUNT_OK) {
         return APR_SUCCESS;
     }
-    answer->account = redemption.account ? redemption.account : changed_account(call, account);
+    answer->account = redemption.account;
     answer->session_ended = !reset->session && call->account && call->account->id == account->id;
     return reset->session ? account_session_announce(call, answer->account, reset->session, answer)
                           : APR_SUCCESS;

@@ -75,7 +75,7 @@ static int attack(server_t *server, const char *send, const char *use, const cha
     return guesses;
 }
 
-/* SECURITY F3: a day, 250 addresses, three kinds of codes. */
+/* A day, 250 addresses, three kinds of codes. */
 static void test_codes_of_a_day(server_t *server)
 {
     static const char *const ways[][2] = {{"POST /s/send/reset", "POST /s/reset"},

@@ -114,7 +114,7 @@ static void test_code_purposes(server_t *server)
     expect(server, "POST /s/login/code", with(server, "t=a@x.cc&c=", code), NULL, "ok");
 }
 
-/* SECURITY, the worst trap: a code for my number and the name of your account. */
+/* The worst trap of all: a code for my number and the name of your account. */
 static void test_code_and_account(server_t *server)
 {
     const char *mine = prove(server, "13900000010", "password1");
