@@ -30,6 +30,9 @@ const account_limit_t account_limits[ACCOUNT_LIMITS] = {
     [ACCOUNT_LIMIT_CODE_TARGET] = {"code-target", "20/1d",
                                    "wrong codes for one number or e-mail address (each code has "
                                    "five tries)"},
+    [ACCOUNT_LIMIT_CODE_CLIENT] = {"code-client", "5/1h 10/1d",
+                                   "the same from one client address, which so can't use up what "
+                                   "the number's owner has"},
     [ACCOUNT_LIMIT_PASSWORD_ACCOUNT] = {"password-account", "10/1m 100/1h",
                                         "wrong passwords for one account"},
     [ACCOUNT_LIMIT_PASSWORD_DEVICE] = {"password-device", "10/1m 100/1h",
@@ -42,6 +45,8 @@ const account_limit_t account_limits[ACCOUNT_LIMITS] = {
                                       "wrong answers to one account's security question"},
     [ACCOUNT_LIMIT_REVEAL_ADDRESS] = {"reveal-address", "10/10m 50/1d",
                                       "accounts that a client address is told to exist"},
+    [ACCOUNT_LIMIT_REVEAL_NETWORK] = {"reveal-network", "50/10m 250/1d",
+                                      "the same of its network (/24, /48)"},
 };
 
 int account_limit_find(const char *name)
@@ -178,6 +183,12 @@ apr_status_t account_budget_take(const account_call_t *call, const account_budge
     return rv;
 }
 
+static void add_reveal(const account_call_t *call, account_budget_t *budget)
+{
+    account_budget_add(call, budget, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
+    account_budget_add(call, budget, ACCOUNT_LIMIT_REVEAL_NETWORK, account_limit_network(call));
+}
+
 apr_status_t account_limit_reveal(const account_call_t *call, int exists, account_answer_t *answer,
                                   int *told)
 {
@@ -186,7 +197,7 @@ apr_status_t account_limit_reveal(const account_call_t *call, int exists, accoun
     account_quotas_t quotas = {budget.quotas, 0};
     apr_status_t rv;
 
-    account_budget_add(call, &budget, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
+    add_reveal(call, &budget);
     quotas.count = budget.count;
     if (exists || budget.count == 0) {
         return account_budget_take(call, &budget, answer, told);
@@ -203,7 +214,7 @@ void account_limit_conceal(const account_call_t *call)
 {
     account_budget_t budget = {.count = 0};
 
-    account_budget_add(call, &budget, ACCOUNT_LIMIT_REVEAL_ADDRESS, account_limit_address(call));
+    add_reveal(call, &budget);
     account_budget_return(call, &budget);
 }
 

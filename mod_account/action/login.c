@@ -21,14 +21,16 @@ static void renew_hash(const account_call_t *call, const account_t *account, con
 
 /* A guess counts for the account and for the client's address; from a device that has logged in to
  * the account before, for that device alone, so that nobody locks the owner out. For a name that
- * nobody has the same is counted as for one that somebody has. */
+ * nobody has the same is counted as for one that somebody has; where it is not told who exists, by
+ * name, so that two names of one account are not seen to be. */
 static void add_guess(const account_call_t *call, const account_t *account,
                       account_budget_t *budget)
 {
     apr_pool_t *pool = call->store->pool;
     const char *device = account_device_find(call, account);
     const char *name = account_text_identifier(pool, account_call_value(call, "account"));
-    const char *subject = account ? account->ref : apr_pstrcat(pool, "?", name, NULL);
+    const char *subject =
+        account && !call->settings->hides ? account->ref : apr_pstrcat(pool, "?", name, NULL);
 
     if (device) {
         account_budget_add(call, budget, ACCOUNT_LIMIT_PASSWORD_DEVICE,

@@ -57,7 +57,12 @@ apr_status_t account_outgoing_add(const account_call_t *call, account_outgoing_t
         return rv;
     }
     message->channel = letter->channel;
-    message->recipient = letter->to;
+    /* whatever a row from elsewhere may hold: mail goes to the address that is compared */
+    message->recipient =
+        letter->channel == ACCOUNT_MAIL ? account_text_email(pool, letter->to) : letter->to;
+    if (!message->recipient) {
+        return APR_SUCCESS;
+    }
     message->name = letter->name;
     message->content = content_of(letter, &written);
     message->expires = call->store->now + letter->life;

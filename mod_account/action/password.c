@@ -79,8 +79,8 @@ static apr_status_t change_in_session(const account_call_t *call, account_answer
     return session ? account_session_announce(call, answer->account, session, answer) : APR_SUCCESS;
 }
 
-/* Who has stolen a session guesses at the password here; counted apart from logins, so that the
- * owner is not locked out of those. */
+/* Who has stolen a session guesses at the password here; counted by session, so that the owner is
+ * locked out neither of logins nor of changing it. */
 apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer)
 {
     account_budget_t budget = {.count = 0};
@@ -88,7 +88,7 @@ apr_status_t account_do_change_password(const account_call_t *call, account_answ
     apr_status_t rv;
 
     account_budget_add(call, &budget, ACCOUNT_LIMIT_PASSWORD_ACCOUNT,
-                       apr_pstrcat(call->store->pool, "change/", call->account->ref, NULL));
+                       apr_pstrcat(call->store->pool, "change/", call->session->id, NULL));
     rv = account_budget_take(call, &budget, answer, &taken);
     if (rv != APR_SUCCESS || !taken) {
         return rv;

@@ -40,8 +40,6 @@ static apr_status_t write_mails(const account_call_t *call, const char *email,
     const char *canonical = account_text_identifier(call->store->pool, email);
     apr_status_t rv = APR_SUCCESS;
 
-    confirmation->messages = apr_array_make(call->store->pool, 2, sizeof(account_message_t *));
-    confirmation->also.messages = confirmation->messages;
     if (call->settings->activate_url && call->settings->sends[ACCOUNT_MAIL]) {
         rv = account_link_make(call, ACCOUNT_LINK_ACTIVATE, call->account, canonical,
                                &confirmation->code);
@@ -91,36 +89,75 @@ static apr_status_t update(const account_call_t *call, account_profile_t *profil
     return rv == APR_SUCCESS && !changed ? ACCOUNT_EBUSY : rv;
 }
 
-/* Another's address is told to be so by count. *told 0: answer says too-many. */
-static apr_status_t count_taken(const account_call_t *call, account_answer_t *answer, int *told)
+/* Another's address is told to be so by count, before anything is written to it. */
+static apr_status_t check_taken(const account_call_t *call, account_answer_t *answer)
 {
     const account_t *holder = NULL;
+    int taken, told = 0;
     apr_status_t rv = account_call_find(call, "email", &holder);
 
-    return rv == APR_SUCCESS
-               ? account_limit_reveal(call, holder && holder->id != call->account->id, answer, told)
-               : rv;
+    taken = rv == APR_SUCCESS && holder && holder->id != call->account->id;
+    if (rv == APR_SUCCESS) {
+        rv = account_limit_reveal(call, taken, answer, &told);
+    }
+    if (rv == APR_SUCCESS && told && taken) {
+        answer->outcome = ACCOUNT_TAKEN_EMAIL;
+    }
+    return rv;
+}
+
+/* Who has a session alone could choose a question of his own to come back by: the owner is told. */
+static int changes_question(const account_call_t *call)
+{
+    int i;
+
+    for (i = 0; i < call->profile->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(call->profile, i, account_profile_field_t).name;
+
+        if (strcmp(name, "question") == 0 || strcmp(name, "answer") == 0) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 apr_status_t account_do_update_profile(const account_call_t *call, account_answer_t *answer)
 {
     account_profile_t profile = {call->account, account_call_value(call, "email"), NULL, NULL};
-    confirmation_t confirmation = {.budget = {.count = 0}};
-    int taken = 1;
+    confirmation_t confirmation = {
+        .messages = apr_array_make(call->store->pool, 2, sizeof(account_message_t *))};
+    int taken = 1, counts = 0;
     apr_status_t rv = APR_SUCCESS;
 
+    confirmation.also.messages = confirmation.messages;
+    profile.also = &confirmation.also;
     if (profile.email && is_new_address(call, profile.email)) {
-        rv = count_taken(call, answer, &taken);
-        if (rv != APR_SUCCESS || !taken) {
+        rv = check_taken(call, answer);
+        if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
             return rv;
         }
         rv = write_mails(call, profile.email, &confirmation);
-        if (rv == APR_SUCCESS && confirmation.messages->nelts) {
-            rv = account_budget_take(call, &confirmation.budget, answer, &taken);
-        }
-        profile.also = &confirmation.also;
+        counts = confirmation.messages->nelts > 0;
     }
-    return rv == APR_SUCCESS && taken ? update(call, &profile, answer) : rv;
+    if (rv == APR_SUCCESS && changes_question(call)) {
+        rv = account_outgoing_notify(call, call->account, "notice-question", NULL,
+                                     confirmation.messages);
+        if (!counts && confirmation.messages->nelts > 0) {
+            account_outgoing_limits(call, &confirmation.budget, call->account->ref);
+            counts = 1;
+        }
+    }
+    if (rv == APR_SUCCESS && counts) {
+        rv = account_budget_take(call, &confirmation.budget, answer, &taken);
+    }
+    if (rv != APR_SUCCESS || !taken) {
+        return rv;
+    }
+    rv = update(call, &profile, answer);
+    if (counts && (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK)) {
+        account_budget_return(call, &confirmation.budget);
+    }
+    return rv;
 }
 
 apr_status_t account_do_check_identifier(const account_call_t *call, account_answer_t *answer)

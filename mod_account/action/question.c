@@ -83,10 +83,11 @@ apr_status_t account_do_check_answer(const account_call_t *call, account_answer_
     }
     account_budget_add(
         call, &budget, ACCOUNT_LIMIT_ANSWER_ACCOUNT,
-        account ? account->ref
-                : apr_pstrcat(pool, "?",
-                              account_text_identifier(pool, account_call_value(call, "account")),
-                              NULL));
+        account && !call->settings->hides
+            ? account->ref
+            : apr_pstrcat(pool, "?",
+                          account_text_identifier(pool, account_call_value(call, "account")),
+                          NULL));
     account_budget_add(call, &budget, ACCOUNT_LIMIT_PASSWORD_ADDRESS, account_limit_address(call));
     rv = account_budget_take(call, &budget, answer, &taken);
     if (rv == APR_SUCCESS && taken && !call->settings->hides) {

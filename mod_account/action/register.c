@@ -31,7 +31,9 @@ static void collect_identifiers(const account_call_t *call, account_t *fields)
         kind = kind_of(any, call->store->pool);
         if (!fields->identifiers[kind]) {
             fields->identifiers[kind] =
-                kind == ACCOUNT_MOBILE ? account_text_mobile(call->store->pool, any) : any;
+                kind == ACCOUNT_MOBILE  ? account_text_mobile(call->store->pool, any)
+                : kind == ACCOUNT_EMAIL ? account_text_email(call->store->pool, any)
+                                        : any;
         }
     }
     for (kind = ACCOUNT_KINDS - 1; kind >= 0; kind--) {
@@ -93,16 +95,14 @@ static int waits_for_mail(const account_call_t *call, const account_t *fields)
 /* The mail that a registration waits for is counted like all others: else anybody could have the
  * server mail whomever he likes. *taken 0: answer says too-many. */
 static apr_status_t count_mail(const account_call_t *call, const account_t *fields,
-                               account_answer_t *answer, int *taken)
+                               account_budget_t *budget, account_answer_t *answer, int *taken)
 {
-    account_budget_t budget = {.count = 0};
-
     if (waits_for_mail(call, fields)) {
         account_outgoing_limits(
-            call, &budget,
+            call, budget,
             account_text_identifier(call->store->pool, fields->identifiers[ACCOUNT_EMAIL]));
     }
-    return account_budget_take(call, &budget, answer, taken);
+    return account_budget_take(call, budget, answer, taken);
 }
 
 /* The address in the mail that activates the account. */
@@ -177,6 +177,7 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
     const char *role = account_call_value(call, "role");
     account_t fields = {.attributes = "{}", .role = role ? role : account_role_default(call)};
     account_answer_t found = {.outcome = ACCOUNT_OK};
+    account_budget_t mails = {.count = 0};
     int told;
     apr_status_t rv;
 
@@ -192,14 +193,22 @@ apr_status_t account_do_register(const account_call_t *call, account_answer_t *a
     if (rv != APR_SUCCESS || !told) {
         return rv;
     }
-    answer->outcome = found.outcome;
-    if (answer->outcome == ACCOUNT_OK) {
-        rv = count_mail(call, &fields, answer, &told);
+    if (found.outcome != ACCOUNT_OK) {
+        answer->outcome = found.outcome;
+        return APR_SUCCESS;
     }
-    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
-        rv = account_hashing_make(call, account_call_value(call, "password"), &fields.password);
+    rv = count_mail(call, &fields, &mails, answer, &told);
+    if (rv != APR_SUCCESS || !told) {
+        return rv;
     }
-    return rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK ? create(call, &fields, answer) : rv;
+    rv = account_hashing_make(call, account_call_value(call, "password"), &fields.password);
+    if (rv == APR_SUCCESS) {
+        rv = create(call, &fields, answer);
+    }
+    if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
+        account_budget_return(call, &mails); /* none goes out */
+    }
+    return rv;
 }
 
 /* The account that the code lets begin. */

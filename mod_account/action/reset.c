@@ -125,9 +125,10 @@ static apr_status_t prepare(const account_call_t *call, reset_t *reset)
         const char *target = account_call_value(call, "target");
         account_kind_e kind = account_codes_kind(call, target);
 
-        reset->own = (account_ownership_t){
-            account, kind,
-            kind == ACCOUNT_MOBILE ? account_text_mobile(call->store->pool, target) : target};
+        reset->own = (account_ownership_t){account, kind,
+                                           kind == ACCOUNT_MOBILE
+                                               ? account_text_mobile(call->store->pool, target)
+                                               : account_text_email(call->store->pool, target)};
     }
     return rv;
 }

@@ -102,6 +102,19 @@ static apr_status_t issue_nothing(const account_call_t *call, const account_clai
     return rv == APR_SUCCESS ? account_code_issue(call->store, &code, NULL) : rv;
 }
 
+/* What was not sent because the machine failed has not been sent: it may be asked for again. */
+static apr_status_t give_back_unsent(const account_call_t *call, const account_budget_t *budget,
+                                     const account_captcha_pass_t *pass, apr_status_t rv)
+{
+    if (rv != APR_SUCCESS) {
+        account_budget_return(call, budget);
+        if (pass->taken) {
+            account_budget_return(call, &pass->free);
+        }
+    }
+    return rv;
+}
+
 apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *answer)
 {
     const char *target = account_call_value(call, "target");
@@ -145,11 +158,12 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
     if (rv != APR_SUCCESS || !taken) {
         return rv;
     }
-    if (seems) {
-        return goes ? issue_code(call, &claimant) : issue_nothing(call, &claimant, purpose);
+    if (!seems) {
+        *answer = ending;
+        return APR_SUCCESS;
     }
-    *answer = ending;
-    return APR_SUCCESS;
+    rv = goes ? issue_code(call, &claimant) : issue_nothing(call, &claimant, purpose);
+    return give_back_unsent(call, &budget, &pass, rv);
 }
 
 static apr_status_t issue_link(const account_call_t *call, const account_claimant_t *claimant)
@@ -201,7 +215,8 @@ apr_status_t account_do_send_link(const account_call_t *call, account_answer_t *
     if (rv != APR_SUCCESS || !taken) {
         return rv;
     }
-    return claimant.may_recover && claimant.account->status != ACCOUNT_DISABLED
-               ? issue_link(call, &claimant)
-               : issue_nothing(call, &claimant, ACCOUNT_LINK_RESET);
+    rv = claimant.may_recover && claimant.account->status != ACCOUNT_DISABLED
+             ? issue_link(call, &claimant)
+             : issue_nothing(call, &claimant, ACCOUNT_LINK_RESET);
+    return give_back_unsent(call, &budget, &pass, rv);
 }

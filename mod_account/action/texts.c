@@ -73,6 +73,7 @@ static const struct {
     {"link-activate", LINK_RULE},
     {"link-confirm", LINK_RULE},
     {"notice-password", {HAS(SLOT_SITE) | HAS(SLOT_NAME), NO_SLOT}},
+    {"notice-question", {HAS(SLOT_SITE) | HAS(SLOT_NAME), NO_SLOT}},
     {"notice-address", {HAS(SLOT_SITE) | HAS(SLOT_NAME) | HAS(SLOT_ADDRESS), NO_SLOT}},
 };
 #define MESSAGES (sizeof(message_table) / sizeof(message_table[0]))

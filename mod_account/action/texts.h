@@ -37,7 +37,7 @@ typedef struct account_text_values_t {
 
 /* Fills a message of a channel: "code-register", "code-login", "code-reset", "code-any",
  * "code-change", "link-activate", "link-confirm", "link-reset", "notice-password",
- * "notice-address". *subject is NULL for SMS. APR_ENOENT: no such message. */
+ * "notice-question", "notice-address". *subject is NULL for SMS. APR_ENOENT: no such message. */
 typedef struct account_written_t {
     const char *subject;
     const char *text;

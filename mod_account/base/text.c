@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <utf8proc.h>
 
@@ -297,22 +298,38 @@ static int is_domain(const char *text)
     }
 }
 
+static int is_email(const char *address)
+{
+    const char *at = strchr(address, '@');
+
+    return strlen(address) <= EMAIL_BYTES && at != NULL
+           && is_local_part(address, (apr_size_t)(at - address)) && is_domain(at + 1);
+}
+
+/* Whether the canonical form is the text but for capital letters of ASCII. */
+static int is_written_so(const char *text, const char *canonical)
+{
+    for (; *text && *canonical; text++, canonical++) {
+        if (*canonical != *text && *canonical != apr_tolower(*text)) {
+            break;
+        }
+    }
+    return *text == '\0' && *canonical == '\0';
+}
+
 const char *account_text_email(apr_pool_t *pool, const char *text)
 {
-    const char *address, *at;
-    apr_size_t length;
+    const char *address, *canonical;
 
     if (!account_text_is_valid(text, strlen(text))) {
         return NULL;
     }
     address = account_text_trim(pool, text);
-    length = strlen(address);
-    at = strchr(address, '@');
-    if (length > EMAIL_BYTES || at == NULL || !is_local_part(address, (apr_size_t)(at - address))
-        || !is_domain(at + 1)) {
-        return NULL;
+    canonical = is_email(address) ? account_text_identifier(pool, address) : NULL;
+    if (canonical == NULL || is_written_so(address, canonical)) {
+        return canonical ? address : NULL;
     }
-    return address;
+    return is_email(canonical) ? canonical : NULL;
 }
 
 /* The number that count digits stand for, or -1. */

@@ -44,6 +44,10 @@ const char *account_text_mobile(apr_pool_t *pool, const char *text);
  * blanks, control characters, quotes or ()<>[],;:\ and no leading, trailing or double dot; a
  * domain of two labels or more, letters, digits, hyphens inside (non-ASCII letters pass), 254
  * bytes in all (RFC 5321 4.5.3). NULL: not one.
+ *
+ * Accounts are compared by the canonical form, but mail goes where the address says: one that is
+ * written so that the two are not the same mailbox (an eszett for ss, wide letters) becomes the
+ * canonical one. Capital letters of ASCII stay.
  */
 const char *account_text_email(apr_pool_t *pool, const char *text);
 

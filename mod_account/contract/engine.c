@@ -153,6 +153,10 @@ static apr_status_t fill_body(const account_exchange_t *x, const account_call_t 
     account_buffer_init(&buffer, 512, x->store->pool);
     if (needs) {
         rv = account_fields_prepare(call, &response->answer, needs);
+        if (rv != APR_SUCCESS && call->action->changes) {
+            /* what was asked for has been done: the reply says so, without what it can't show */
+            rv = APR_SUCCESS;
+        }
     }
     if (rv == APR_SUCCESS) {
         rv = account_template_render(body, call, &response->answer, x->match->mount->path, &buffer);
@@ -315,6 +319,19 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
     return rv;
 }
 
+/* A contract may answer as if it had sent something, so that nobody learns who is there to send it
+ * to: then a Retry-After would tell. */
+static int reads_like_ok(const account_exchange_t *x, const account_call_t *call,
+                         const account_response_t *response)
+{
+    const account_compiled_reply_t *ok = x->match->route->replies[ACCOUNT_OK];
+    account_response_t other = {.answer = {.outcome = ACCOUNT_OK}};
+
+    return ok && ok->status == response->status && render(x, call, ok, &other) == APR_SUCCESS
+           && other.length == response->length
+           && memcmp(other.body, response->body, other.length) == 0;
+}
+
 void account_engine_answer(const account_exchange_t *x, account_response_t *response)
 {
     const account_compiled_reply_t *reply;
@@ -332,6 +349,10 @@ void account_engine_answer(const account_exchange_t *x, account_response_t *resp
     if (rv == APR_SUCCESS) {
         /* An outcome that the registry does not know of the action would be a defect of ours. */
         rv = reply ? render(x, &call, reply, response) : APR_EGENERAL;
+    }
+    if (rv == APR_SUCCESS && response->answer.outcome == ACCOUNT_TOO_MANY_INTERVAL
+        && reads_like_ok(x, &call, response)) {
+        response->answer.retry_after = 0;
     }
     if (rv != APR_SUCCESS) {
         response->failure = rv;

@@ -7,6 +7,7 @@
 
 /* Characters: what a password may have to be normalised (ACCOUNT_NFC_BYTES). */
 #define LENGTH_MOST 1000
+#define IDENTIFIER_MOST 255
 #define WORD(words, n) APR_ARRAY_IDX(words, n, const char *)
 
 /* What is=NAME may say, besides the types: narrower forms of a text. */
@@ -151,6 +152,13 @@ static void set_default_length(account_parameter_t *p)
     p->most = 255;
 }
 
+/* What becomes a column of the database. */
+static int is_identifier(account_type_e type)
+{
+    return type == ACCOUNT_TYPE_IDENTIFIER || type == ACCOUNT_TYPE_ADDRESS
+           || type == ACCOUNT_TYPE_EMAIL || type == ACCOUNT_TYPE_MOBILE;
+}
+
 static const char *unknown_input(account_compiler_t *c, const account_action_t *action,
                                  const char *name)
 {
@@ -192,6 +200,10 @@ const char *account_compile_parameter(account_compiler_t *c, account_route_t *ro
     error = parse_converters(c, p, WORD(words, 1));
     for (i = 2; i < words->nelts && !error; i++) {
         error = parse_constraint(c, p, WORD(words, i));
+    }
+    if (!error && p->most > IDENTIFIER_MOST && is_identifier(p->input.type)) {
+        error = apr_psprintf(c->pool, "length=: %s has %d characters at most", p->input.name,
+                             IDENTIFIER_MOST);
     }
     p->first = p;
     for (i = route->parameters->nelts - 1; i >= 0; i--) {

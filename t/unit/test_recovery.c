@@ -592,6 +592,23 @@ static void test_not_spent(server_t *server)
     expect(server, "POST /s/send/reset", "t=13900000071", NULL, "ok");
 }
 
+/* Accounts are found by what an address means, so mail goes there too, however it is written. */
+static void test_spelling(server_t *server)
+{
+    static const char sharp[] = "mike@stra\xC3\x9F"
+                                "e.example";
+
+    prove(server, "mike@strasse.example", "password1");
+    expect(server, "POST /s/send/reset", "t=mike@stra%C3%9Fe.example", NULL, "ok");
+    expect(server, "POST /s/link", "t=mike@stra%C3%9Fe.example", NULL, "ok");
+    is_int(sent_count(server, sharp, "code-reset"), 0, "no code to another mailbox");
+    is_int(sent_count(server, sharp, "link-reset"), 0, "and no link");
+    is_int(sent_count(server, "mike@strasse.example", "code-reset"), 1, "the code to his");
+    is_int(sent_count(server, "mike@strasse.example", "link-reset"), 1, "and the link");
+    register_as(server, "u=bob&e=bob@stra%C3%9Fe.example&p=password1");
+    is_str(member(server, "email"), "bob@strasse.example", "and so it is shown");
+}
+
 /* No code, token or text stands in the database. */
 static void test_nothing_in_clear(server_t *server)
 {
@@ -614,7 +631,7 @@ int main(void)
         test_code_and_change, test_unproven,         test_any,
         test_activation,      test_new_address,      test_proof_of_another,
         test_links,           test_notices,          test_disabled,
-        test_not_spent,       test_nothing_in_clear,
+        test_not_spent,       test_nothing_in_clear, test_spelling,
     };
     apr_pool_t *pool;
     apr_size_t i;

@@ -16,8 +16,9 @@
 
 static const char *const languages[] = {"conf/texts/en", "conf/texts/zh"};
 static const char *const messages[] = {
-    "code-register", "code-login",    "code-reset",   "code-any",        "code-change",
-    "link-reset",    "link-activate", "link-confirm", "notice-password", "notice-address",
+    "code-register",   "code-login",     "code-reset",      "code-any",
+    "code-change",     "link-reset",     "link-activate",   "link-confirm",
+    "notice-password", "notice-address", "notice-question",
 };
 
 /* Every value, each to be recognised. */
