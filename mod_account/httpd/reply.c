@@ -74,14 +74,15 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
 }
 
 /* A page may send its own form (under no-referrer Chromium would say "Origin: null" then), and that
- * is all that it may; what is no page is for programs. */
+ * is all that it may; its own address, which has the token, goes into no Referer. What is no page
+ * is for programs. */
 static void set_policy(request_rec *r, const account_response_t *response)
 {
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(r->headers_out, "Cross-Origin-Resource-Policy", "same-origin");
     apr_table_setn(r->headers_out, "Referrer-Policy",
-                   response->is_page ? "same-origin" : "no-referrer");
+                   response->is_page ? "strict-origin" : "no-referrer");
     if (response->is_page) {
         apr_table_setn(r->headers_out, "Content-Security-Policy",
                        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
