@@ -15,7 +15,7 @@ apr_status_t account_do_change_address(const account_call_t *call, account_answe
     account_redemption_t redemption = {.own = &own, .also = &also};
     account_claimant_t claimant;
     account_code_t code;
-    account_quota_t quota;
+    account_budget_t budget;
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
@@ -27,7 +27,7 @@ apr_status_t account_do_change_address(const account_call_t *call, account_answe
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    account_codes_fill(call, &claimant, &code, &quota);
+    account_codes_fill(call, &claimant, &code, &budget);
     code.bound = call->account->ref;
     rv = account_code_redeem(call->store, &code, &redemption, &state);
     if (rv == ACCOUNT_ECONFLICT) {

@@ -18,15 +18,13 @@ apr_status_t account_codes_claimant(const account_call_t *call, const char *inpu
     claimant->holder = holder;
     claimant->account = holder ? holder->account : NULL;
     claimant->is_proven = holder && holder->verified;
-    claimant->may_recover = holder && (holder->verified || holder->is_only);
+    claimant->may_recover = holder && (holder->verified || holder->is_first);
     return rv;
 }
 
 void account_codes_fill(const account_call_t *call, const account_claimant_t *claimant,
-                        account_code_t *code, account_quota_t *quota)
+                        account_code_t *code, account_budget_t *budget)
 {
-    account_budget_t budget = {.count = 0};
-
     *code = (account_code_t){
         .purpose = account_call_constant(call, "purpose"),
         .target = claimant->canonical,
@@ -34,11 +32,9 @@ void account_codes_fill(const account_call_t *call, const account_claimant_t *cl
         .secret = account_call_value(call, "code"),
         .tries = ACCOUNT_CODE_TRIES,
     };
-    account_budget_add(call, &budget, ACCOUNT_LIMIT_CODE_TARGET, claimant->canonical);
-    if (budget.count) {
-        *quota = budget.quotas[0];
-        code->quota = quota;
-    }
+    budget->count = 0;
+    account_budget_add(call, budget, ACCOUNT_LIMIT_CODE_TARGET, claimant->canonical);
+    code->quotas = (account_quotas_t){budget->quotas, budget->count};
 }
 
 void account_codes_refuse(account_answer_t *answer, account_code_state_e state, apr_int64_t wait)

@@ -15,7 +15,7 @@ typedef struct account_claimant_t {
     const account_holder_t *holder; /* NULL: nobody */
     const account_t *account;       /* the holder's */
     int is_proven;                  /* the account has proven that it has the address */
-    int may_recover;                /* ... or it is its only one and it never proved any */
+    int may_recover;                /* ... or began with it, and never proved any */
 } account_claimant_t;
 
 /* Finds who has the address that an input of the call names. The input is present. */
@@ -23,9 +23,10 @@ apr_status_t account_codes_claimant(const account_call_t *call, const char *inpu
                                     account_claimant_t *claimant);
 
 /* The code of the call's purpose that the request brings for claimant: bound to the account that
- * had the address verified when it was issued, its wrong guesses counted for the address. */
+ * had the address verified when it was issued, its wrong guesses counted for the address. budget:
+ * what they take from; it stays as long as code does. */
 void account_codes_fill(const account_call_t *call, const account_claimant_t *claimant,
-                        account_code_t *code, account_quota_t *quota);
+                        account_code_t *code, account_budget_t *budget);
 
 /* What bound is of a code that was never sent, for where it is not told who exists: guesses at it
  * are counted and answered like those at another, and none is right. */

@@ -50,7 +50,7 @@ static apr_status_t begin_with_code(const account_call_t *call, const account_t 
     account_redemption_t redemption = {.begin = account, .also = &also};
     account_claimant_t claimant;
     account_code_t code;
-    account_quota_t quota;
+    account_budget_t budget;
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv = account_codes_claimant(call, "account", &claimant);
 
@@ -61,7 +61,7 @@ static apr_status_t begin_with_code(const account_call_t *call, const account_t 
         return rv;
     }
     also.session = session;
-    account_codes_fill(call, &claimant, &code, &quota);
+    account_codes_fill(call, &claimant, &code, &budget);
     rv = account_code_redeem(call->store, &code, &redemption, &state);
     if (rv == APR_SUCCESS && state == ACCOUNT_CODE_RIGHT) {
         return account_session_announce(call, account, session, answer);
@@ -135,11 +135,11 @@ static apr_status_t redeem_login(const account_call_t *call, const account_claim
     account_also_t also = {NULL, NULL, NULL};
     account_redemption_t redemption = {0};
     account_code_t code;
-    account_quota_t quota;
+    account_budget_t budget;
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv = APR_SUCCESS;
 
-    account_codes_fill(call, claimant, &code, &quota);
+    account_codes_fill(call, claimant, &code, &budget);
     if (!claimant->is_proven) {
         code.bound = ACCOUNT_CODE_NOBODY;
     }

@@ -218,14 +218,14 @@ static apr_status_t redeem(const account_call_t *call, const account_claimant_t 
     account_also_t also = {NULL, NULL, NULL};
     account_redemption_t redemption = {.create = fields, .also = &also};
     account_code_t code;
-    account_quota_t quota;
+    account_budget_t budget;
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv = fill_fields(call, fields, answer);
 
     if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
         return rv;
     }
-    account_codes_fill(call, claimant, &code, &quota);
+    account_codes_fill(call, claimant, &code, &budget);
     /* no hash is made for a code that can't be right; whether it is right is only said by the
      * redemption, which counts */
     rv = account_code_check(call->store, &code, &state);

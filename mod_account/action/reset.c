@@ -15,7 +15,7 @@ typedef struct reset_t {
     int is_nobody; /* nobody who could reset it by such a code */
     int is_told;   /* ... and that somebody is has been counted */
     account_code_t code;
-    account_quota_t quota;
+    account_budget_t budget;
     account_ownership_t own;
     account_password_change_t change;
     account_also_t also;
@@ -80,7 +80,7 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
         use_answer(call, reset);
     }
     else {
-        account_codes_fill(call, &reset->claimant, &reset->code, &reset->quota);
+        account_codes_fill(call, &reset->claimant, &reset->code, &reset->budget);
         reset->code.bound = reset->is_nobody ? ACCOUNT_CODE_NOBODY : reset->code.bound;
     }
     rv = account_code_check(call->store, &reset->code, &state);

@@ -68,10 +68,10 @@ static apr_status_t issue_code(const account_call_t *call, const account_claiman
     apr_array_header_t *messages =
         apr_array_make(call->store->pool, 1, sizeof(account_message_t *));
     account_code_t code;
-    account_quota_t quota;
+    account_budget_t budget;
     apr_status_t rv;
 
-    account_codes_fill(call, claimant, &code, &quota);
+    account_codes_fill(call, claimant, &code, &budget);
     if (account_call_is(call, "purpose", "change")) {
         code.bound = call->account->ref;
     }

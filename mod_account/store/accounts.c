@@ -225,8 +225,10 @@ apr_status_t account_create_in(const account_store_t *store, account_db_t *db,
     }
     for (kind = 0; kind < ACCOUNT_KINDS && rv == APR_SUCCESS; kind++) {
         if (claims.canonical[kind] != NULL) {
-            account_identifier_t identifier = {claims.canonical[kind], (*created)->id, kind,
-                                               claims.verified[kind]};
+            account_identifier_t identifier = {.canonical = claims.canonical[kind],
+                                               .account_id = (*created)->id,
+                                               .kind = kind,
+                                               .verified = claims.verified[kind]};
 
             rv = account_identifier_claim(store, db, &identifier);
             if (rv == ACCOUNT_ECONFLICT) {
@@ -279,11 +281,32 @@ apr_status_t account_create(const account_store_t *store, const account_t *field
     return rv;
 }
 
+/* Whoever could get in by something that was given out before can do so no longer. */
+static apr_status_t end_secrets(const account_store_t *store, account_db_t *db,
+                                const account_t *account)
+{
+    apr_array_header_t *identifiers = NULL;
+    apr_status_t rv = account_session_end_all(store, db, account->id);
+    int i;
+
+    if (rv == APR_SUCCESS) {
+        rv = account_code_end(store, db, ACCOUNT_SQL_CODE_END_TOKENS, account->ref);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_identifiers_of(store, db, account->id, &identifiers);
+    }
+    for (i = 0; rv == APR_SUCCESS && i < identifiers->nelts; i++) {
+        rv = account_code_end(store, db, ACCOUNT_SQL_CODE_END_RECOVERY,
+                              APR_ARRAY_IDX(identifiers, i, account_identifier_t).canonical);
+    }
+    return rv;
+}
+
 /* What goes with a new password. */
 static apr_status_t finish_password(const account_store_t *store, account_db_t *db,
                                     const account_password_change_t *change)
 {
-    apr_status_t rv = account_session_end_all(store, db, change->account->id);
+    apr_status_t rv = end_secrets(store, db, change->account);
 
     return rv == APR_SUCCESS ? account_also_store(store, db, change->also, change->account->id)
                              : rv;
@@ -301,6 +324,20 @@ apr_status_t account_reset_password_in(const account_store_t *store, account_db_
 
     *found = rows > 0;
     return rv == APR_SUCCESS && *found ? finish_password(store, db, change) : rv;
+}
+
+apr_status_t account_set_attributes_in(const account_store_t *store, account_db_t *db,
+                                       const account_profile_t *profile, int *found)
+{
+    apr_int64_t rows = 0;
+    apr_status_t rv = account_db_execute(
+        db, ACCOUNT_SQL_ACCOUNT_SET_ATTRIBUTES,
+        ACCOUNT_ARGS(TEXT(profile->attributes), NUMBER(store->now), TEXT(store->realm),
+                     NUMBER(profile->account->id), TEXT(profile->account->attributes)),
+        &rows);
+
+    *found = rows > 0;
+    return rv;
 }
 
 typedef struct password_work_t {

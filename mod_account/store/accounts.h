@@ -59,8 +59,10 @@ typedef struct account_holder_t {
     const account_t *account;
     apr_int64_t verified; /* when the account proved that it is its own; 0: never */
     account_kind_e kind;  /* as it was claimed: a user name may be shaped like an address */
-    int is_only;          /* the account never verified any address, and this is the only address
-                           * (by kind or shape) that it has */
+    /* The account never verified any address, and this is one that it began with: of its e-mail
+     * addresses and numbers one of the oldest. A user name that is shaped like one is one only if
+     * the account did not begin with another; what came later is none before it is verified. */
+    int is_first;
 } account_holder_t;
 
 /* account_find with more to tell, for what goes to verified addresses only. *holder is NULL when
@@ -98,8 +100,9 @@ apr_status_t account_create(const account_store_t *store, const account_t *field
                             account_kind_e *taken);
 
 /* Changes the display form and claim of one e-mail address (email: NULL keeps it) and the
- * attributes, and sets updated. The old address' claim is given up unless it was verified (recovery
- * goes on using it); the new one is unverified. With an address that equals the old one in
+ * attributes, and sets updated. The old address' claim is given up, unless it was verified, or
+ * is_first (account_holder_t) and also has a code, by which the new one can be verified: recovery
+ * goes on using it. The new one is unverified. With an address that equals the old one in
  * canonical form only its display changes, and it stays as verified as it was. attributes are
  * compared and set (NULL keeps them), and so is the address: *changed is 0, and nothing stored,
  * when one of them is no longer account's. ACCOUNT_ECONFLICT: the address is another account's.
@@ -115,8 +118,9 @@ apr_status_t account_update_profile(const account_store_t *store, const account_
 
 /*
  * Sets a new password if the old hash is still the stored one (so of two changes with one old
- * password one wins), ends all sessions of the account, and stores also when it is not NULL; all or
- * nothing. *changed: 0 when the stored hash was another by now, and nothing is stored.
+ * password one wins), ends all sessions of the account and every secret that was given out to reset
+ * its password (codes of its addresses, tokens of its ref), and stores also when it is not NULL;
+ * all or nothing. *changed: 0 when the stored hash was another by now, and nothing is stored.
  */
 typedef struct account_password_change_t {
     const account_t *account;   /* as read: the old hash is account->password */

@@ -38,6 +38,13 @@ apr_status_t account_code_store(const account_store_t *store, account_db_t *db,
         NULL);
 }
 
+apr_status_t account_code_end(const account_store_t *store, account_db_t *db, int statement,
+                              const char *target)
+{
+    return account_db_execute(
+        db, statement, ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm), TEXT(target)), NULL);
+}
+
 typedef struct issue_t {
     const account_store_t *store;
     const account_also_t *also;
@@ -150,6 +157,13 @@ static apr_status_t allow(account_db_t *db, code_work_t *work, apr_int64_t *id)
         work->state = ACCOUNT_CODE_EXPIRED; /* its account is gone */
         return ACCOUNT_EROLLBACK;
     }
+    if (rv == APR_SUCCESS && wanted->profile != NULL && wanted->profile->attributes != NULL) {
+        *id = wanted->profile->account->id;
+        rv = account_set_attributes_in(store, db, wanted->profile, &found);
+        if (rv == APR_SUCCESS && !found) {
+            rv = ACCOUNT_EROLLBACK;
+        }
+    }
     if (rv == APR_SUCCESS && wanted->begin != NULL) {
         *id = wanted->begin->id;
         rv = account_hold(store, db, wanted->begin, &found);
@@ -183,19 +197,15 @@ static apr_status_t fulfil(account_db_t *db, code_work_t *work)
     return rv;
 }
 
-/* Takes from the quota and a try, then looks: so many at once have no more of either. */
+/* Takes from the quotas and a try, then looks: so many at once have no more of either. */
 static apr_status_t guess(account_db_t *db, code_work_t *work, const char **digest)
 {
     const account_store_t *store = work->store;
     const account_code_t *code = work->code;
     account_shortage_t shortage = {-1, 0};
     apr_int64_t had_try = 0;
-    apr_status_t rv = APR_SUCCESS;
     int counted = 0;
-
-    if (code->quota != NULL) {
-        rv = account_limits_take_in(store, db, (account_quotas_t){code->quota, 1}, &shortage);
-    }
+    apr_status_t rv = account_limits_take_in(store, db, code->quotas, &shortage);
     if (rv == APR_SUCCESS && shortage.quota >= 0) {
         work->state = ACCOUNT_CODE_EXHAUSTED;
         work->redemption->wait = shortage.wait;
@@ -222,11 +232,8 @@ static apr_status_t use(account_db_t *db, code_work_t *work, const char *digest)
     const account_store_t *store = work->store;
     const account_code_t *code = work->code;
     apr_int64_t rows = 0;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = account_limits_return_in(store, db, code->quotas);
 
-    if (code->quota != NULL) {
-        rv = account_limits_return_in(store, db, (account_quotas_t){code->quota, 1});
-    }
     if (rv == APR_SUCCESS) {
         rv = account_db_execute(db, ACCOUNT_SQL_CODE_USE,
                                 ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),

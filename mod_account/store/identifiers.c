@@ -124,23 +124,49 @@ apr_status_t account_identifier_claim(const account_store_t *store, account_db_t
     return ACCOUNT_ECONFLICT;
 }
 
-/* A verified address takes the place of what the account had of its kind. old: what it showed of
- * that kind till now, canonical, or NULL. */
+/* Of which kind of address an identifier is: by its kind, or by shape, which a user name may have;
+ * else ACCOUNT_USER_NAME. */
+static account_kind_e address_kind(const char *canonical, account_kind_e kind, apr_pool_t *pool)
+{
+    if (kind != ACCOUNT_USER_NAME) {
+        return kind;
+    }
+    return account_text_mobile(pool, canonical)  ? ACCOUNT_MOBILE
+           : account_text_email(pool, canonical) ? ACCOUNT_EMAIL
+                                                 : ACCOUNT_USER_NAME;
+}
+
+/* A verified address takes the place of whatever the account had of its kind, and ends the codes
+ * for that. Where it is the user name, that logs in still, and proves nothing any more. old: what
+ * the account showed of that kind till now, canonical, or NULL. */
 static apr_status_t give_up_others(const account_store_t *store, account_db_t *db,
                                    const account_identifier_t *identifier, const char *old)
 {
-    apr_status_t rv = account_db_execute(
-        db, ACCOUNT_SQL_IDENTIFIER_GIVE_UP_OTHERS,
-        ACCOUNT_ARGS(TEXT(store->realm), NUMBER(identifier->account_id),
-                     TEXT(account_kind_names[identifier->kind]), TEXT(identifier->canonical)),
-        NULL);
+    apr_array_header_t *all = NULL;
+    apr_status_t rv = account_identifiers_of(store, db, identifier->account_id, &all);
+    int had, i;
 
-    if (rv == APR_SUCCESS && old != NULL && strcmp(old, identifier->canonical)) {
-        /* Where it is the user name too, that logs in still, and proves nothing any more. */
-        account_identifier_t user_name = {old, identifier->account_id, ACCOUNT_USER_NAME, 0};
-        int had;
+    for (i = 0; rv == APR_SUCCESS && i < all->nelts; i++) {
+        account_identifier_t *other = &APR_ARRAY_IDX(all, i, account_identifier_t);
+        int is_shown = old != NULL && !strcmp(other->canonical, old);
 
-        rv = set_verified(store, db, &user_name, &had);
+        if (!strcmp(other->canonical, identifier->canonical)
+            || (address_kind(other->canonical, other->kind, store->pool) != identifier->kind
+                && !(is_shown && other->kind == ACCOUNT_USER_NAME))) {
+            continue;
+        }
+        rv = account_code_end(store, db, ACCOUNT_SQL_CODE_END_ADDRESS, other->canonical);
+        if (rv == APR_SUCCESS && other->kind == ACCOUNT_USER_NAME) {
+            other->verified = 0;
+            rv = set_verified(store, db, other, &had);
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        rv = account_db_execute(db, ACCOUNT_SQL_IDENTIFIER_GIVE_UP_OTHERS,
+                                ACCOUNT_ARGS(TEXT(store->realm), NUMBER(identifier->account_id),
+                                             TEXT(account_kind_names[identifier->kind]),
+                                             TEXT(identifier->canonical)),
+                                NULL);
     }
     return rv;
 }
@@ -155,9 +181,13 @@ apr_status_t account_own_in(const account_store_t *store, account_db_t *db,
         [ACCOUNT_MOBILE] = {ACCOUNT_SQL_ACCOUNT_PROVE_MOBILE, ACCOUNT_SQL_ACCOUNT_SHOW_MOBILE}};
     account_kind_e kind = ownership->kind;
     apr_int64_t id = ownership->account->id, rows = 0;
-    account_identifier_t identifier = {account_text_identifier(store->pool, ownership->address), id,
-                                       kind, store->now};
+    account_identifier_t identifier = {.canonical =
+                                           account_text_identifier(store->pool, ownership->address),
+                                       .account_id = id,
+                                       .kind = kind,
+                                       .verified = store->now};
     const char *const *columns = NULL;
+    const account_t *account;
     const char *old;
     apr_status_t rv;
 
@@ -177,16 +207,40 @@ apr_status_t account_own_in(const account_store_t *store, account_db_t *db,
         return rv;
     }
     *found = 1;
-    old = account_row_read(columns, store->pool)->identifiers[kind];
+    account = account_row_read(columns, store->pool);
+    old = account->identifiers[kind];
     old = old ? account_text_identifier(store->pool, old) : NULL;
     rv = account_identifier_claim(store, db, &identifier);
     if (rv == APR_SUCCESS) {
         rv = give_up_others(store, db, &identifier, old);
     }
+    if (rv == APR_SUCCESS) {
+        rv = account_code_end(store, db, ACCOUNT_SQL_CODE_END_MAILED, account->ref);
+    }
     if (rv == APR_SUCCESS && (old == NULL || strcmp(old, identifier.canonical))) {
         rv = account_db_execute(
             db, statements[kind].show,
             ACCOUNT_ARGS(TEXT(ownership->address), TEXT(store->realm), NUMBER(id)), NULL);
+    }
+    return rv;
+}
+
+apr_status_t account_identifiers_of(const account_store_t *store, account_db_t *db,
+                                    apr_int64_t account_id, apr_array_header_t **identifiers)
+{
+    apr_array_header_t *rows = NULL;
+    apr_status_t rv = account_db_rows(db, ACCOUNT_SQL_IDENTIFIERS,
+                                      ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account_id)),
+                                      IDENTIFIERS_MOST, &rows);
+    int i;
+
+    *identifiers = apr_array_make(store->pool, ACCOUNT_KINDS, sizeof(account_identifier_t));
+    for (i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
+        const char *const *columns = APR_ARRAY_IDX(rows, i, const char *const *);
+
+        APR_ARRAY_PUSH(*identifiers, account_identifier_t) =
+            (account_identifier_t){columns[0], account_id, account_kind_of(columns[1]),
+                                   apr_atoi64(columns[2]), apr_atoi64(columns[3])};
     }
     return rv;
 }
@@ -197,27 +251,49 @@ typedef struct holding_t {
     const account_holder_t *holder;
 } holding_t;
 
-/* By kind, or by shape: a user name may look like one. */
-static int is_address(const char *canonical, account_kind_e kind, apr_pool_t *pool)
+/* Whether the account has an identifier that is verified. */
+static int has_verified(const apr_array_header_t *all)
 {
-    return kind != ACCOUNT_USER_NAME || account_text_mobile(pool, canonical)
-           || account_text_email(pool, canonical);
+    int i;
+
+    for (i = 0; i < all->nelts; i++) {
+        if (APR_ARRAY_IDX(all, i, account_identifier_t).verified != 0) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
-/* Whether none of an account's identifiers is verified, and just one is an address. */
-static int is_one_unverified(const apr_array_header_t *rows, apr_pool_t *pool)
+/* Whether the account began with that address: it is one of the oldest. A user name of an address'
+ * shape is one only where there was no other from the start. all: the oldest first. */
+static int is_among_first(const apr_array_header_t *all, const char *canonical, apr_pool_t *pool)
 {
-    int addresses = 0, i;
+    const account_identifier_t *first = NULL, *found = NULL;
+    int i;
 
-    for (i = 0; i < rows->nelts; i++) {
-        const char *const *columns = APR_ARRAY_IDX(rows, i, const char *const *);
+    for (i = 0; i < all->nelts; i++) {
+        const account_identifier_t *one = &APR_ARRAY_IDX(all, i, account_identifier_t);
 
-        if (apr_atoi64(columns[2]) != 0) {
-            return 0;
+        if (address_kind(one->canonical, one->kind, pool) == ACCOUNT_USER_NAME) {
+            continue;
         }
-        addresses += is_address(columns[0], account_kind_of(columns[1]), pool);
+        if (first == NULL || (one->created == first->created && first->kind == ACCOUNT_USER_NAME)) {
+            first = one;
+        }
+        if (!strcmp(one->canonical, canonical)) {
+            found = one;
+        }
     }
-    return addresses == 1;
+    return found != NULL && found->created == first->created
+           && (found->kind == ACCOUNT_USER_NAME) == (first->kind == ACCOUNT_USER_NAME);
+}
+
+/* Whether recovery may go to an unverified address: as is_first of account_holder_t. */
+static int is_first(const account_t *account, const apr_array_header_t *all, const char *canonical,
+                    apr_pool_t *pool)
+{
+    return account->email_verified == 0 && account->mobile_verified == 0 && !has_verified(all)
+           && is_among_first(all, canonical, pool);
 }
 
 static apr_status_t find_holder(account_db_t *db, void *baton)
@@ -225,7 +301,7 @@ static apr_status_t find_holder(account_db_t *db, void *baton)
     holding_t *holding = baton;
     const account_store_t *store = holding->store;
     const char *const *columns;
-    apr_array_header_t *rows = NULL;
+    apr_array_header_t *all = NULL;
     account_holder_t *holder;
     apr_status_t rv =
         account_db_row(db, ACCOUNT_SQL_ACCOUNT_BY_IDENTIFIER,
@@ -239,14 +315,9 @@ static apr_status_t find_holder(account_db_t *db, void *baton)
     holder->account = account_row_read(columns, store->pool);
     holder->verified = apr_atoi64(columns[ACCOUNT_COLUMN_COUNT]);
     holder->kind = account_kind_of(columns[ACCOUNT_COLUMN_COUNT + 1]);
-    rv = account_db_rows(db, ACCOUNT_SQL_IDENTIFIERS,
-                         ACCOUNT_ARGS(TEXT(store->realm), NUMBER(holder->account->id)),
-                         IDENTIFIERS_MOST, &rows);
+    rv = account_identifiers_of(store, db, holder->account->id, &all);
     if (rv == APR_SUCCESS) {
-        holder->is_only = holder->account->email_verified == 0
-                          && holder->account->mobile_verified == 0
-                          && is_address(holding->canonical, holder->kind, store->pool)
-                          && is_one_unverified(rows, store->pool);
+        holder->is_first = is_first(holder->account, all, holding->canonical, store->pool);
         holding->holder = holder;
     }
     return rv;
@@ -273,25 +344,18 @@ static apr_status_t find_addresses(account_db_t *db, void *baton)
 {
     addresses_t *addresses = baton;
     apr_pool_t *pool = addresses->store->pool;
-    apr_array_header_t *rows = NULL;
-    apr_status_t rv =
-        account_db_rows(db, ACCOUNT_SQL_IDENTIFIERS,
-                        ACCOUNT_ARGS(TEXT(addresses->store->realm), NUMBER(addresses->account_id)),
-                        IDENTIFIERS_MOST, &rows);
+    apr_array_header_t *all = NULL;
+    apr_status_t rv = account_identifiers_of(addresses->store, db, addresses->account_id, &all);
     int i;
 
     addresses->found = apr_array_make(pool, 2, sizeof(account_address_t));
-    for (i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
-        const char *const *columns = APR_ARRAY_IDX(rows, i, const char *const *);
-        account_kind_e kind = account_kind_of(columns[1]);
+    for (i = 0; rv == APR_SUCCESS && i < all->nelts; i++) {
+        const account_identifier_t *one = &APR_ARRAY_IDX(all, i, account_identifier_t);
+        account_kind_e kind = address_kind(one->canonical, one->kind, pool);
 
-        if (is_address(columns[0], kind, pool)) {
+        if (kind != ACCOUNT_USER_NAME) {
             APR_ARRAY_PUSH(addresses->found, account_address_t) =
-                (account_address_t){columns[0],
-                                    kind != ACCOUNT_USER_NAME               ? kind
-                                    : account_text_mobile(pool, columns[0]) ? ACCOUNT_MOBILE
-                                                                            : ACCOUNT_EMAIL,
-                                    apr_atoi64(columns[2])};
+                (account_address_t){one->canonical, kind, one->verified};
         }
     }
     return rv;
@@ -315,16 +379,39 @@ typedef struct update_t {
     const account_t *updated;
 } update_t;
 
+/* An account that never proved an address goes on being recovered by the one that it began with
+ * until the new one is proven, which a mail that goes there asks for: else who has its session for
+ * a moment has it for ever. */
+static apr_status_t keeps_old(account_db_t *db, const update_t *update, int *keeps)
+{
+    const account_profile_t *profile = update->profile;
+    apr_array_header_t *all = NULL;
+    apr_status_t rv;
+
+    *keeps = 0;
+    if (profile->also == NULL || profile->also->code == NULL || update->old == NULL) {
+        return APR_SUCCESS;
+    }
+    rv = account_identifiers_of(update->store, db, profile->account->id, &all);
+    *keeps = rv == APR_SUCCESS && is_first(profile->account, all, update->old, update->store->pool);
+    return rv;
+}
+
 /* The old address goes, the new one comes. */
 static apr_status_t change_email(account_db_t *db, const update_t *update)
 {
     const char *realm = update->store->realm;
     apr_int64_t id = update->profile->account->id;
-    /* It may be an earlier address of the account, verified, or its user name. */
-    account_identifier_t address = {update->canonical, id, ACCOUNT_EMAIL, 0};
-    apr_status_t rv = account_identifier_claim(update->store, db, &address);
+    /* It may be an earlier address of the account, or its user name. */
+    account_identifier_t address = {
+        .canonical = update->canonical, .account_id = id, .kind = ACCOUNT_EMAIL};
+    int keeps;
+    apr_status_t rv = keeps_old(db, update, &keeps);
 
-    if (rv == APR_SUCCESS && update->old != NULL) {
+    if (rv == APR_SUCCESS) {
+        rv = account_identifier_claim(update->store, db, &address);
+    }
+    if (rv == APR_SUCCESS && update->old != NULL && !keeps) {
         rv = account_db_execute(db, ACCOUNT_SQL_IDENTIFIER_GIVE_UP,
                                 ACCOUNT_ARGS(TEXT(realm), TEXT(update->old), NUMBER(id),
                                              TEXT(account_kind_names[ACCOUNT_EMAIL])),

@@ -49,10 +49,15 @@ apr_status_t account_create_in(const account_store_t *store, account_db_t *db,
                                const account_t *fields, const account_t **created,
                                account_kind_e *taken);
 
-/* Sets the password whatever the old one is, ends all sessions, stores also. *found: 0 when there
- * is no such account. */
+/* Sets the password whatever the old one is, ends all sessions and secrets as
+ * account_change_password does, stores also. *found: 0 when there is no
+ * such account, or it is disabled. */
 apr_status_t account_reset_password_in(const account_store_t *store, account_db_t *db,
                                        const account_password_change_t *change, int *found);
+
+/* As profile of account_redemption_t; *found: 0 when the attributes are others by now. */
+apr_status_t account_set_attributes_in(const account_store_t *store, account_db_t *db,
+                                       const account_profile_t *profile, int *found);
 
 /* As own of account_redemption_t; *found: 0 when there is no such account. */
 apr_status_t account_own_in(const account_store_t *store, account_db_t *db,
@@ -64,6 +69,7 @@ typedef struct account_identifier_t {
     apr_int64_t account_id;
     account_kind_e kind;
     apr_int64_t verified;
+    apr_int64_t created; /* of one that was read */
 } account_identifier_t;
 
 /* Claims it for the account, or marks as verified what the account has already. Verified, it
@@ -71,6 +77,15 @@ typedef struct account_identifier_t {
  * ACCOUNT_ECONFLICT: it is another's. */
 apr_status_t account_identifier_claim(const account_store_t *store, account_db_t *db,
                                       account_identifier_t *identifier);
+
+/* *identifiers: all of an account, of account_identifier_t, the oldest first. */
+apr_status_t account_identifiers_of(const account_store_t *store, account_db_t *db,
+                                    apr_int64_t account_id, apr_array_header_t **identifiers);
+
+/* Uses up the codes of a target that are of the purposes that statement names (one of
+ * ACCOUNT_SQL_CODE_END_...). */
+apr_status_t account_code_end(const account_store_t *store, account_db_t *db, int statement,
+                              const char *target);
 
 /* account_code_issue without its messages. */
 apr_status_t account_code_store(const account_store_t *store, account_db_t *db,

@@ -13,6 +13,10 @@
     "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)"
 #define CODE_REPLACE "digest = %s, tries = %lld, expires = %lld, used = 0, created = %lld"
 
+#define CODE_END(purposes)                                                                         \
+    "UPDATE account_code SET used = %lld "                                                         \
+    "WHERE realm = %s AND target = %s AND purpose IN (" purposes ") AND used = 0"
+
 /* One text for both dialects. */
 #define BOTH(sql)                                                                                  \
     {                                                                                              \
@@ -109,7 +113,11 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
          BOTH("UPDATE account SET password = %s WHERE realm = %s AND id = %lld AND password = %s")},
     [ACCOUNT_SQL_ACCOUNT_RESET_PASSWORD] = {"account-reset-password",
                                             BOTH("UPDATE account SET password = %s, updated = %lld "
-                                                 "WHERE realm = %s AND id = %lld")},
+                                                 "WHERE realm = %s AND id = %lld "
+                                                 "AND status IN ('active', 'pending')")},
+    [ACCOUNT_SQL_ACCOUNT_SET_ATTRIBUTES] =
+        {"account-set-attributes", BOTH("UPDATE account SET attributes = %s, updated = %lld "
+                                        "WHERE realm = %s AND id = %lld AND attributes = %s")},
     [ACCOUNT_SQL_ACCOUNT_CHANGE_ROLE] = {"account-change-role",
                                          BOTH("UPDATE account SET role = %s, updated = %lld "
                                               "WHERE realm = %s AND id = %lld AND role = %s")},
@@ -141,7 +149,7 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                              "DELETE FROM account_identifier WHERE realm = %s "
                                              "AND value = %s AND account = %lld AND verified = 0")},
     [ACCOUNT_SQL_IDENTIFIERS] =
-        {"identifiers", BOTH("SELECT value, kind, verified FROM account_identifier "
+        {"identifiers", BOTH("SELECT value, kind, verified, created FROM account_identifier "
                              "WHERE realm = %s AND account = %lld ORDER BY created, value")},
 
     [ACCOUNT_SQL_SESSION_FIND] = {"session-find",
@@ -179,6 +187,13 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_CODE_USE] = {"code-use", BOTH("UPDATE account_code SET used = %lld "
                                                "WHERE realm = %s AND purpose = %s AND target = %s "
                                                "AND digest = %s AND used = 0 AND expires > %lld")},
+    /* What can no longer be used: of an address, whose password has changed, or which is no longer
+     * the account's; of an account, whose password has changed, or whose addresses have. */
+    [ACCOUNT_SQL_CODE_END_RECOVERY] = {"code-end-recovery", BOTH(CODE_END("'reset', 'any'"))},
+    [ACCOUNT_SQL_CODE_END_ADDRESS] = {"code-end-address",
+                                      BOTH(CODE_END("'reset', 'any', 'login'"))},
+    [ACCOUNT_SQL_CODE_END_TOKENS] = {"code-end-tokens", BOTH(CODE_END("'answer', 'link'"))},
+    [ACCOUNT_SQL_CODE_END_MAILED] = {"code-end-mailed", BOTH(CODE_END("'link', 'activate'"))},
 
     /* used first: MySQL lets an assignment see those before it. */
     [ACCOUNT_SQL_LIMIT_TAKE] =

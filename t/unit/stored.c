@@ -246,7 +246,7 @@ int sent(const server_t *server)
 
 account_code_t fresh_code(const server_t *server, const char *target)
 {
-    account_code_t code = {"any", target, "123456", NOW + 10 * MINUTE, 5, NULL, NULL};
+    account_code_t code = {"any", target, "123456", NOW + 10 * MINUTE, 5, NULL, {NULL, 0}};
 
     issue(server, &code);
     return code;

@@ -103,7 +103,7 @@ static void test_failure(server_t *server)
 static void test_tries(server_t *server)
 {
     const char *name = server->name;
-    account_code_t code = {"login", "tries", "123456", NOW + 10 * MINUTE, 5, NULL, NULL};
+    account_code_t code = {"login", "tries", "123456", NOW + 10 * MINUTE, 5, NULL, {NULL, 0}};
     account_code_t guess = code;
     int i;
 
@@ -147,7 +147,7 @@ static void test_quota(server_t *server)
 {
     const char *name = server->name;
     account_quota_t quota = {"code-target/quota", &twenty_a_day, 1};
-    account_code_t code = {"login", "quota", "123456", NOW + 10 * MINUTE, 5, NULL, &quota};
+    account_code_t code = {"login", "quota", "123456", NOW + 10 * MINUTE, 5, NULL, {&quota, 1}};
     account_code_t guess = code, other = code;
     account_redemption_t redemption = {NULL};
     int i;
@@ -177,7 +177,7 @@ static void test_quota(server_t *server)
     ok(redemption.wait > 0 && redemption.wait <= DAY, "%s: has to wait", name);
     is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: it was not used", name);
     is_int(use(server, &other), ACCOUNT_CODE_EXHAUSTED, "%s: for every purpose", name);
-    other.quota = NULL;
+    other.quotas.count = 0;
     is_int(use(server, &other), ACCOUNT_CODE_NONE, "%s: who has no quota is not counted", name);
     code.expires = guess.expires = NOW + 2 * DAY;
     issue(server, &code);
@@ -354,7 +354,7 @@ static void test_races(server_t *server)
     const char *name = server->name;
     const account_t *account = create(server, "races", NULL, NULL);
     account_quota_t quota = {"code-target/races", &twenty_a_day, 1};
-    account_code_t code = {"login", "races", "999999", NOW + DAY, 5, NULL, NULL};
+    account_code_t code = {"login", "races", "999999", NOW + DAY, 5, NULL, {NULL, 0}};
     entrant_t one = {server, account, &code, 0, APR_SUCCESS, ACCOUNT_CODE_NONE};
     int i, wrong = 0;
 
@@ -372,7 +372,7 @@ static void test_races(server_t *server)
     is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: at a code that was right", name);
     is_int(use(server, &code), ACCOUNT_CODE_EXPIRED, "%s: and is dead", name);
 
-    code.quota = &quota;
+    code.quotas = (account_quotas_t){&quota, 1};
     issue(server, &code);
     is_int(run_race(&one, 50, race_reset, ACCOUNT_CODE_RIGHT), 1, "%s: one winner with a quota",
            name);
@@ -382,7 +382,7 @@ static void test_races(server_t *server)
         wrong += run_race(&one, 30, race_guess, ACCOUNT_CODE_WRONG);
     }
     is_int(wrong, 20, "%s: guesses at five codes are as many as the quota", name);
-    code.quota = NULL;
+    code.quotas.count = 0;
 
     is_int(run_race(&one, 16, race_create, ACCOUNT_CODE_RIGHT), 1, "%s: one name, many codes",
            name);

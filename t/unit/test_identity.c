@@ -24,10 +24,10 @@ static void test_holders(server_t *server)
     ok(holder && holder->account->id == account->id, "%s: a holder", name);
     is_int(holder->kind, ACCOUNT_EMAIL, "%s: of an address", name);
     is_int(holder->verified, 0, "%s: not verified", name);
-    is_int(holder->is_only, 1, "%s: the only one", name);
+    is_int(holder->is_first, 1, "%s: the only one", name);
     holder = holder_of(server, "holder");
     is_int(holder->kind, ACCOUNT_USER_NAME, "%s: of a name", name);
-    is_int(holder->is_only, 0, "%s: which is no address", name);
+    is_int(holder->is_first, 0, "%s: which is no address", name);
     ok(holder_of(server, "holder2") == NULL, "%s: nobody", name);
     ok(holder_of(server, NULL) == NULL, "%s: nothing", name);
     server->store.realm = "unit2";
@@ -36,21 +36,21 @@ static void test_holders(server_t *server)
     sql(server, "UPDATE account_identifier SET verified = 7 WHERE value = 'holder@example.com'");
     holder = holder_of(server, "holder@example.com");
     is_int(holder->verified, 7, "%s: verified", name);
-    is_int(holder->is_only, 0, "%s: so it need not be the only one", name);
+    is_int(holder->is_first, 0, "%s: so it need not be the only one", name);
     sql(server, "UPDATE account_identifier SET verified = 0 WHERE value = 'holder@example.com'");
     sql(server, "UPDATE account SET mobile_verified = 7 WHERE user_name = 'holder'");
-    is_int(holder_of(server, "holder@example.com")->is_only, 0, "%s: who verified one before",
+    is_int(holder_of(server, "holder@example.com")->is_first, 0, "%s: who verified one before",
            name);
 
     create(server, NULL, "two@example.com", "13800000200");
-    is_int(holder_of(server, "two@example.com")->is_only, 0, "%s: one of two", name);
-    is_int(holder_of(server, "13800000200")->is_only, 0, "%s: and the other", name);
+    is_int(holder_of(server, "two@example.com")->is_first, 0, "%s: one of two", name);
+    is_int(holder_of(server, "13800000200")->is_first, 0, "%s: and the other", name);
     create(server, "shape@example.com", NULL, NULL);
     holder = holder_of(server, "shape@example.com");
     is_int(holder->kind, ACCOUNT_USER_NAME, "%s: a name with the shape of an address", name);
-    is_int(holder->is_only, 1, "%s: is one", name);
+    is_int(holder->is_first, 1, "%s: is one", name);
     create(server, "13800000201", "three@example.com", NULL);
-    is_int(holder_of(server, "three@example.com")->is_only, 0, "%s: and counts as one", name);
+    is_int(holder_of(server, "three@example.com")->is_first, 0, "%s: and counts as one", name);
 }
 
 /* What creates an account with a proven address. */
@@ -120,7 +120,7 @@ static void test_also(server_t *server)
 {
     const char *name = server->name;
     account_t fields = fields_of("also", "also@example.com", NULL);
-    account_code_t code = {"activate", "also", "token", NOW + DAY, 0, NULL, NULL};
+    account_code_t code = {"activate", "also", "token", NOW + DAY, 0, NULL, {NULL, 0}};
     account_also_t also = {NULL, &code, messages_of(server, 2)};
     account_profile_t profile = {NULL, "also2@example.com", NULL, NULL};
     account_password_change_t change = {NULL, OTHER_HASH, NULL};
