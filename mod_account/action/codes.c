@@ -2,7 +2,23 @@
 
 #include <apr_strings.h>
 
+#include "action/attributes.h"
 #include "base/text.h"
+
+apr_status_t account_codes_disown(const account_call_t *call, const account_t *account,
+                                  account_profile_t *profile)
+{
+    static const char *const secrets[] = {"question", "answer"};
+    apr_array_header_t *fields =
+        apr_array_make(call->store->pool, 2, sizeof(account_profile_field_t));
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        APR_ARRAY_PUSH(fields, account_profile_field_t) = (account_profile_field_t){secrets[i], ""};
+    }
+    *profile = (account_profile_t){.account = account};
+    return account_attributes_change(call->store, account, fields, &profile->attributes);
+}
 
 apr_status_t account_codes_claimant(const account_call_t *call, const char *input,
                                     account_claimant_t *claimant)
@@ -33,6 +49,10 @@ void account_codes_fill(const account_call_t *call, const account_claimant_t *cl
         .tries = ACCOUNT_CODE_TRIES,
     };
     budget->count = 0;
+    /* the client's own first: when that is used up, nothing is taken from what the owner has */
+    account_budget_add(call, budget, ACCOUNT_LIMIT_CODE_CLIENT,
+                       apr_pstrcat(call->store->pool, account_limit_address(call), "/",
+                                   claimant->canonical, NULL));
     account_budget_add(call, budget, ACCOUNT_LIMIT_CODE_TARGET, claimant->canonical);
     code->quotas = (account_quotas_t){budget->quotas, budget->count};
 }

@@ -32,6 +32,12 @@ void account_codes_fill(const account_call_t *call, const account_claimant_t *cl
  * are counted and answered like those at another, and none is right. */
 #define ACCOUNT_CODE_NOBODY "nobody"
 
+/* Fills profile for a redemption that resets a password and proves the address for the first time:
+ * whoever registered the account may have been another one, so his security question goes with his
+ * password. Errors: as account_attributes_change. */
+apr_status_t account_codes_disown(const account_call_t *call, const account_t *account,
+                                  account_profile_t *profile);
+
 /* How a code that is not right ends the answer; wait: of an exhausted one, milliseconds. */
 void account_codes_refuse(account_answer_t *answer, account_code_state_e state, apr_int64_t wait);
 

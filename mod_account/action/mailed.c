@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "action/actions.h"
+#include "action/codes.h"
 #include "action/hashing.h"
 #include "action/outgoing.h"
 #include "base/text.h"
@@ -126,16 +127,24 @@ static apr_status_t reset(const account_call_t *call, const account_link_t *link
     account_also_t also = {.messages = messages};
     account_password_change_t change = {.account = link->account};
     account_ownership_t own;
+    account_profile_t profile;
     account_redemption_t redemption = {
         .reset = &change, .own = owned(call, link, &own), .also = &also};
     apr_status_t rv =
         account_hashing_make(call, account_call_value(call, "password"), &change.password);
 
+    if (rv == APR_SUCCESS && redemption.own) {
+        rv = account_codes_disown(call, link->account, &profile);
+        redemption.profile = &profile;
+    }
     if (rv == APR_SUCCESS) {
         rv = account_outgoing_notify(call, link->account, "notice-password", NULL, messages);
     }
     if (rv == APR_SUCCESS) {
         rv = account_code_redeem(call->store, &link->code, &redemption, state);
+    }
+    if (rv == ACCOUNT_EROLLBACK) {
+        rv = ACCOUNT_EBUSY; /* the profile was changed at the same moment: try again */
     }
     answer->account = redemption.account;
     answer->session_ended = rv == APR_SUCCESS && *state == ACCOUNT_CODE_RIGHT && call->account

@@ -16,7 +16,8 @@ typedef struct reset_t {
     int is_told;   /* ... and that somebody is has been counted */
     account_code_t code;
     account_budget_t budget;
-    account_ownership_t own;
+    account_ownership_t own; /* with profile: the address is proven for the first time */
+    account_profile_t profile;
     account_password_change_t change;
     account_also_t also;
     account_session_t *session;
@@ -129,6 +130,9 @@ static apr_status_t prepare(const account_call_t *call, reset_t *reset)
                                            kind == ACCOUNT_MOBILE
                                                ? account_text_mobile(call->store->pool, target)
                                                : account_text_email(call->store->pool, target)};
+        if (rv == APR_SUCCESS) {
+            rv = account_codes_disown(call, account, &reset->profile);
+        }
     }
     return rv;
 }
@@ -139,6 +143,7 @@ static apr_status_t redeem(const account_call_t *call, reset_t *reset, account_a
     account_redemption_t redemption = {
         .reset = &reset->change,
         .own = reset->own.account ? &reset->own : NULL,
+        .profile = reset->own.account ? &reset->profile : NULL,
         .also = &reset->also,
     };
     account_redemption_t nothing = {0};
@@ -154,7 +159,8 @@ static apr_status_t redeem(const account_call_t *call, reset_t *reset, account_a
         state = ACCOUNT_CODE_WRONG;
     }
     if (rv != APR_SUCCESS) {
-        return rv;
+        /* the profile was changed at the same moment: try again */
+        return rv == ACCOUNT_EROLLBACK ? ACCOUNT_EBUSY : rv;
     }
     account_codes_refuse(answer, state, closed ? nothing.wait : redemption.wait);
     if (answer->outcome == ACCOUNT_OK && closed) {
