@@ -188,6 +188,36 @@ static void test_quota(server_t *server)
     server->store.now = NOW;
 }
 
+/* All of them, or none. */
+static void test_quotas(server_t *server)
+{
+    static const account_window_t two_a_minute = {2, MINUTE};
+    const char *name = server->name;
+    account_quota_t quotas[] = {{"code-target/quotas", &twenty_a_day, 1},
+                                {"code-address/quotas", &two_a_minute, 1}};
+    account_code_t code = {"login", "quotas", "123456", NOW + DAY, 5, NULL, {quotas, 2}};
+    account_code_t guess = code;
+    account_redemption_t redemption = {NULL};
+
+    guess.secret = "000000";
+    issue(server, &code);
+    is_int(use(server, &code), ACCOUNT_CODE_RIGHT, "%s: a right one of two quotas", name);
+    is_int(guesses_left(server, &quotas[0]), 20, "%s: gives back the first", name);
+    is_int(guesses_left(server, &quotas[1]), 2, "%s: and the second", name);
+    issue(server, &code);
+    use(server, &guess);
+    is_int(use(server, &guess), ACCOUNT_CODE_WRONG, "%s: two wrong ones", name);
+    is_int(guesses_left(server, &quotas[0]), 18, "%s: count for the first", name);
+    is_int(guesses_left(server, &quotas[1]), 0, "%s: and for the second", name);
+    is_int(redeem(server, &code, &redemption), ACCOUNT_CODE_EXHAUSTED, "%s: which has none left",
+           name);
+    ok(redemption.wait > 0 && redemption.wait <= MINUTE, "%s: its wait", name);
+    is_int(guesses_left(server, &quotas[0]), 18, "%s: nothing is taken then", name);
+    server->store.now = NOW + MINUTE;
+    is_int(use(server, &code), ACCOUNT_CODE_RIGHT, "%s: till then", name);
+    server->store.now = NOW;
+}
+
 static void test_create_by_code(server_t *server)
 {
     const char *name = server->name;
@@ -256,6 +286,106 @@ static void test_reset_by_code(server_t *server)
     is_int(redeem(server, &code, &redemption), ACCOUNT_CODE_EXPIRED, "%s: an account that is gone",
            name);
     is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: nothing happened", name);
+}
+
+/* A new password ends all that was given out to get one, and nothing of anybody else. */
+static void test_secrets_end(server_t *server)
+{
+    static const struct {
+        const char *purpose, *target; /* NULL: the account's ref */
+        int ends;
+    } secrets[] = {{"answer", NULL, 1},
+                   {"link", NULL, 1},
+                   {"activate", NULL, 0},
+                   {"reset", "secrets@example.com", 1},
+                   {"any", "secrets@example.com", 1},
+                   {"login", "secrets@example.com", 0},
+                   {"reset", "13800000450", 1},
+                   {"any", "secrets", 1},
+                   {"reset", "13800000451", 0},
+                   {"any", "secrets2", 0}};
+    const char *name = server->name;
+    const account_t *account = create(server, "secrets", "Secrets@example.com", "13800000450");
+    account_password_change_t change = {account, OTHER_HASH, NULL};
+    account_code_t code = {.secret = "123456", .expires = NOW + DAY};
+    int round, i, count = sizeof(secrets) / sizeof(*secrets), changed = 0;
+
+    create(server, "secrets2", NULL, "13800000451");
+    for (round = 0; round < 2; round++) {
+        for (i = 0; i < count; i++) {
+            code.purpose = secrets[i].purpose;
+            code.target = secrets[i].target ? secrets[i].target : account->ref;
+            issue(server, &code);
+        }
+        if (round == 0) {
+            account_change_password(&server->store, &change, &changed);
+            ok(changed, "%s: a change of the password", name);
+        }
+        else {
+            account_code_t redeemed = fresh_code(server, "elsewhere");
+
+            is_int(reset(server, &redeemed, account), ACCOUNT_CODE_RIGHT, "%s: a reset", name);
+        }
+        for (i = 0; i < count; i++) {
+            code.purpose = secrets[i].purpose;
+            code.target = secrets[i].target ? secrets[i].target : account->ref;
+            is_int(check(server, &code),
+                   secrets[i].ends ? ACCOUNT_CODE_EXPIRED : ACCOUNT_CODE_RIGHT, "%s: %s of %s",
+                   name, code.purpose, secrets[i].target ? secrets[i].target : "the account");
+        }
+    }
+    account_change_password(&server->store, &change, &changed);
+    ok(!changed, "%s: no change", name);
+    code.purpose = "reset";
+    code.target = "13800000450";
+    issue(server, &code);
+    account_change_password(&server->store, &change, &changed);
+    is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: ends nothing", name);
+}
+
+static void test_disabled_meanwhile(server_t *server)
+{
+    const char *name = server->name;
+    const account_t *account = create(server, "shut", NULL, NULL);
+    account_code_t code = fresh_code(server, "shut");
+    int changed = 0;
+
+    account_change_status(&server->store, account, ACCOUNT_DISABLED, NULL, &changed);
+    is_int(reset(server, &code, account), ACCOUNT_CODE_EXPIRED, "%s: a closed account", name);
+    is_str(again(server, account)->password, HASH, "%s: keeps its password", name);
+    sql(server, "UPDATE account SET status = 'odd' WHERE user_name = 'shut'");
+    is_int(reset(server, &code, account), ACCOUNT_CODE_EXPIRED, "%s: so does an odd one", name);
+    sql(server, "UPDATE account SET status = 'pending' WHERE user_name = 'shut'");
+    is_int(reset(server, &code, account), ACCOUNT_CODE_RIGHT, "%s: not one that waits", name);
+}
+
+static void test_attributes_by_code(server_t *server)
+{
+    const char *name = server->name;
+    const account_t *account = create(server, "dropped", NULL, "13800000460");
+    account_profile_t profile = {account, NULL, "{\"a\":\"new\"}", NULL};
+    account_password_change_t change = {account, OTHER_HASH, NULL};
+    account_ownership_t own = {account, ACCOUNT_MOBILE, "13800000460"};
+    account_redemption_t redemption = {.reset = &change, .own = &own, .profile = &profile};
+    account_code_t code = fresh_code(server, "dropped");
+    account_code_state_e state;
+
+    sql(server, "UPDATE account SET attributes = '{\"x\":\"y\"}' WHERE user_name = 'dropped'");
+    is_int(account_code_redeem(&server->store, &code, &redemption, &state), ACCOUNT_EROLLBACK,
+           "%s: attributes that are others by now", name);
+    is_str(again(server, account)->password, HASH, "%s: nothing is stored", name);
+    is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: nor used", name);
+    profile.account = again(server, account);
+    is_int(redeem(server, &code, &redemption), ACCOUNT_CODE_RIGHT, "%s: as they are", name);
+    is_str(redemption.account->attributes, "{\"a\":\"new\"}", "%s: they change", name);
+    is_str(redemption.account->password, OTHER_HASH, "%s: with the rest", name);
+    is_int(redemption.account->mobile_verified, NOW, "%s: all of it", name);
+    profile.account = redemption.account;
+    profile.attributes = NULL;
+    code = fresh_code(server, "dropped");
+    redemption.reset = NULL;
+    is_int(redeem(server, &code, &redemption), ACCOUNT_CODE_RIGHT, "%s: none to change", name);
+    is_str(redemption.account->attributes, "{\"a\":\"new\"}", "%s: they stay", name);
 }
 
 static void test_begin_by_code(server_t *server)
@@ -394,8 +524,12 @@ static void test_server(server_t *server)
     test_failure(server);
     test_tries(server);
     test_quota(server);
+    test_quotas(server);
     test_create_by_code(server);
     test_reset_by_code(server);
+    test_secrets_end(server);
+    test_disabled_meanwhile(server);
+    test_attributes_by_code(server);
     test_begin_by_code(server);
     test_races(server);
 }

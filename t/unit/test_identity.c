@@ -24,7 +24,7 @@ static void test_holders(server_t *server)
     ok(holder && holder->account->id == account->id, "%s: a holder", name);
     is_int(holder->kind, ACCOUNT_EMAIL, "%s: of an address", name);
     is_int(holder->verified, 0, "%s: not verified", name);
-    is_int(holder->is_first, 1, "%s: the only one", name);
+    is_int(holder->is_first, 1, "%s: what it began with", name);
     holder = holder_of(server, "holder");
     is_int(holder->kind, ACCOUNT_USER_NAME, "%s: of a name", name);
     is_int(holder->is_first, 0, "%s: which is no address", name);
@@ -36,21 +36,130 @@ static void test_holders(server_t *server)
     sql(server, "UPDATE account_identifier SET verified = 7 WHERE value = 'holder@example.com'");
     holder = holder_of(server, "holder@example.com");
     is_int(holder->verified, 7, "%s: verified", name);
-    is_int(holder->is_first, 0, "%s: so it need not be the only one", name);
+    is_int(holder->is_first, 0, "%s: so it need not be the first", name);
     sql(server, "UPDATE account_identifier SET verified = 0 WHERE value = 'holder@example.com'");
     sql(server, "UPDATE account SET mobile_verified = 7 WHERE user_name = 'holder'");
     is_int(holder_of(server, "holder@example.com")->is_first, 0, "%s: who verified one before",
            name);
 
     create(server, NULL, "two@example.com", "13800000200");
-    is_int(holder_of(server, "two@example.com")->is_first, 0, "%s: one of two", name);
-    is_int(holder_of(server, "13800000200")->is_first, 0, "%s: and the other", name);
+    is_int(holder_of(server, "two@example.com")->is_first, 1, "%s: one of two", name);
+    is_int(holder_of(server, "13800000200")->is_first, 1, "%s: and the other", name);
     create(server, "shape@example.com", NULL, NULL);
     holder = holder_of(server, "shape@example.com");
     is_int(holder->kind, ACCOUNT_USER_NAME, "%s: a name with the shape of an address", name);
     is_int(holder->is_first, 1, "%s: is one", name);
     create(server, "13800000201", "three@example.com", NULL);
-    is_int(holder_of(server, "three@example.com")->is_first, 0, "%s: and counts as one", name);
+    is_int(holder_of(server, "three@example.com")->is_first, 1, "%s: which another goes before",
+           name);
+    is_int(holder_of(server, "13800000201")->is_first, 0, "%s: it is none then", name);
+}
+
+/* Changes the e-mail address; confirm: with a token that goes there. */
+static const account_t *move(server_t *server, const account_t *account, const char *email,
+                             int confirm)
+{
+    account_code_t code = {"activate", account->ref, "token", NOW + DAY, 0, email, {NULL, 0}};
+    account_also_t also = {NULL, confirm ? &code : NULL, NULL};
+    account_profile_t profile = {account, email, NULL, &also};
+    const account_t *updated = NULL;
+    int changed = 0;
+
+    server->store.now++;
+    account_update_profile(&server->store, &profile, &updated, &changed);
+    ok(changed, "%s: to %s", server->name, email);
+    return updated;
+}
+
+/* What was added by a session is not what recovery goes to. */
+static void test_first(server_t *server)
+{
+    const char *name = server->name;
+    const account_t *account = create(server, "first", "first1@example.com", NULL), *shaped;
+    account_ownership_t own = {account, ACCOUNT_EMAIL, "first3@example.com"};
+    account_redemption_t redemption = {.own = &own};
+    account_code_t code;
+
+    account = move(server, account, "first2@example.com", 1);
+    is_str(account->identifiers[ACCOUNT_EMAIL], "first2@example.com", "%s: is shown", name);
+    is_int(holder_of(server, "first1@example.com")->is_first, 1, "%s: the first stays", name);
+    is_int(holder_of(server, "first2@example.com")->is_first, 0, "%s: the next is not it", name);
+    account = move(server, account, "first3@example.com", 1);
+    ok(find(server, "first2@example.com") == NULL, "%s: the middle one is free", name);
+    is_int(holder_of(server, "first1@example.com")->is_first, 1, "%s: the first stays still", name);
+    is_int(holder_of(server, "first3@example.com")->is_first, 0, "%s: the third is not it", name);
+    code = fresh_code(server, "own");
+    is_int(redeem(server, &code, &redemption), ACCOUNT_CODE_RIGHT, "%s: it is proven", name);
+    ok(find(server, "first1@example.com") == NULL, "%s: and the first given up", name);
+    ok(holder_of(server, "first3@example.com")->verified > 0, "%s: for it", name);
+
+    account = create(server, "first4", "first4@example.com", NULL);
+    move(server, account, "first5@example.com", 0);
+    ok(find(server, "first4@example.com") == NULL, "%s: without a confirmation it goes", name);
+    account = create(server, "first6", "first6@example.com", "13800000210");
+    sql(server, "UPDATE account_identifier SET verified = 7 WHERE value = '13800000210'");
+    move(server, account, "first7@example.com", 1);
+    ok(find(server, "first6@example.com") == NULL, "%s: where another is proven, too", name);
+
+    shaped = create(server, "first8@example.com", NULL, NULL);
+    move(server, shaped, "first9@example.com", 1);
+    is_int(holder_of(server, "first8@example.com")->is_first, 1, "%s: an older user name", name);
+    is_int(holder_of(server, "first9@example.com")->is_first, 0, "%s: is before an address", name);
+    server->store.now = NOW;
+}
+
+/* A proven address ends what was issued for those that it takes the place of. */
+static void test_given_up(server_t *server)
+{
+    static const char *const purposes[] = {"reset", "any", "login"};
+    const char *name = server->name;
+    const account_t *account = create(server, "13800000220", NULL, "13800000221"), *now;
+    account_ownership_t own = {account, ACCOUNT_MOBILE, "13800000222"};
+    account_redemption_t redemption = {.own = &own};
+    account_code_t code = {.secret = "123456", .expires = NOW + DAY}, redeemed;
+    int i;
+
+    sql(server, "UPDATE account_identifier SET verified = 7 WHERE value LIKE '1380000022%'");
+    create(server, "other220", NULL, "13800000225");
+    for (i = 0; i < 3; i++) {
+        code.purpose = purposes[i];
+        code.target = "13800000220";
+        issue(server, &code);
+        code.target = "13800000221";
+        issue(server, &code);
+        code.target = "13800000225";
+        issue(server, &code);
+    }
+    code.target = account->ref;
+    code.purpose = "link";
+    issue(server, &code);
+    code.purpose = "answer";
+    issue(server, &code);
+    code.purpose = "activate";
+    issue(server, &code);
+    redeemed = fresh_code(server, "13800000222");
+    is_int(redeem(server, &redeemed, &redemption), ACCOUNT_CODE_RIGHT, "%s: another number", name);
+    now = redemption.account;
+    is_str(now->identifiers[ACCOUNT_MOBILE], "13800000222", "%s: is shown", name);
+    is_int(holder_of(server, "13800000220")->verified, 0, "%s: the name proves nothing", name);
+    is_int(holder_of(server, "13800000220")->is_first, 0, "%s: nor is it recovered by", name);
+    is_int(find(server, "13800000220")->id, account->id, "%s: but logs in", name);
+    ok(find(server, "13800000221") == NULL, "%s: the number does not", name);
+    is_int(check(server, &code), ACCOUNT_CODE_EXPIRED, "%s: an activation ends", name);
+    code.purpose = "link";
+    is_int(check(server, &code), ACCOUNT_CODE_EXPIRED, "%s: a mailed token ends", name);
+    code.purpose = "answer";
+    is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: an answer goes on", name);
+    for (i = 0; i < 3; i++) {
+        code.purpose = purposes[i];
+        code.target = "13800000220";
+        is_int(check(server, &code), ACCOUNT_CODE_EXPIRED, "%s: %s of the name", name, purposes[i]);
+        code.target = "13800000221";
+        is_int(check(server, &code), ACCOUNT_CODE_EXPIRED, "%s: %s of the number", name,
+               purposes[i]);
+        code.target = "13800000225";
+        is_int(check(server, &code), ACCOUNT_CODE_RIGHT, "%s: %s of another", name, purposes[i]);
+    }
 }
 
 /* What creates an account with a proven address. */
@@ -328,6 +437,8 @@ static void test_races(server_t *server)
 static void test_server(server_t *server)
 {
     test_holders(server);
+    test_first(server);
+    test_given_up(server);
     test_displacement(server);
     test_also(server);
     test_standing(server);
