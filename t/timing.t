@@ -90,8 +90,10 @@ sub request {
     return Account::Client::build($server->port, POST => $path, form => $form,
         headers => { Host => "$realm.test", Connection => 'keep-alive' });
 }
+
 # Not a 400, after which httpd ends the connection.
-sub login { my ($server, $realm, $name) = @_; return request($server, $realm, '/api/v1/account/login', { account => $name, password => $wrong }) }
+sub login { my ($server, $realm, $name) = @_;
+    return request($server, $realm, '/api/v1/account/login', { account => $name, password => $wrong }) }
 sub forgot { my ($server, $realm, $to) = @_; return request($server, $realm, '/mobileapi/customer/forgotpwd', { email => $to }) }
 
 # {kind => request} -> ({kind => its times, sorted}, {kind => {reply => how often}}); in every round all kinds, in any order.
@@ -150,7 +152,8 @@ sub populate {
         my $r = $server->request($method, $path, %opt, headers => { Host => "$realm.test" });
         $r->{status} == 200 && !$r->{json}{code} or die "$path: $r->{status} $r->{text}\n" };
     $do->(POST => '/user/register', form => { account => $_, password => $password }) for qw(known closed older);
-    $do->(POST => '/mobileapi/customer/register', form => { firstname => 'A', lastname => 'B', email => 'known@example.com', pwd => $password });
+    $do->(POST => '/mobileapi/customer/register',
+        form => { firstname => 'A', lastname => 'B', email => 'known@example.com', pwd => $password });
     $do->(GET => "/user/registerPhone/$PHONE");
     my $message;
     wait_until(10, sub { ($message) = reverse grep { $_->{to} eq $PHONE } Account::Case::messages($server); $message }) or die "no code\n";
@@ -184,7 +187,8 @@ my %all = map { map { $_ => 1 } keys %$_ } values %$replies;
 is(scalar keys %all, 1, 'login, strict: and one answer, byte by byte') or diag(join "\n", sort keys %all);
 like((keys %all)[0], qr/\AHTTP\S+ 200 .*"code": ?201/s, 'login, strict: which refuses');
 
-my %links = ('known address' => forgot($server, strict => 'known@example.com'), 'unknown address' => forgot($server, strict => 'nobody@example.com'));
+my %links = ('known address' => forgot($server, strict => 'known@example.com'),
+    'unknown address' => forgot($server, strict => 'nobody@example.com'));
 $replies = take_as_long('a link', $server, 'known address', \%links, 0.5);
 %all = map { map { $_ => 1 } keys %$_ } values %$replies;
 is(scalar keys %all, 1, 'a link: one answer, byte by byte') or diag(join "\n", sort keys %all);
