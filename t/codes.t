@@ -14,7 +14,8 @@ my $mariadb = ($ENV{ACCOUNT_DB} || '') eq 'mysql' ? Account::MariaDB->new(option
 
 # Room for all of them: nobody is turned away before it comes to the code. Limits are on only where they are tested.
 my @OFF = map { "AccountLimit $_ off" } qw(send-interval send-target send-address send-network send-total captcha-target
-    captcha-address captcha-failures captcha-pictures reveal-address password-account password-address);
+    captcha-address captcha-failures captcha-pictures code-client reveal-address reveal-network password-account
+    password-address);
 my $quota = 'AccountLimit code-target 20/1d';
 my %realm = (
     once  => [ @OFF, 'AccountLimit code-target off' ],

@@ -17,7 +17,7 @@ binmode Test::More->builder->$_, ':raw' for qw(output failure_output todo_output
 
 # A case meets only the limits that it is about: all of them come from one address, in one second.
 my @OFF = qw(send-target send-address send-network send-total captcha-address captcha-failures captcha-pictures
-    code-target password-account password-device password-address answer-account reveal-address);
+    code-target code-client password-account password-device password-address answer-account reveal-address reveal-network);
 
 # A contract's file, and "AccountMount PATH NAME" as its first line says.
 sub contract_file {

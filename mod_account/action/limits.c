@@ -30,7 +30,7 @@ const account_limit_t account_limits[ACCOUNT_LIMITS] = {
     [ACCOUNT_LIMIT_CODE_TARGET] = {"code-target", "20/1d",
                                    "wrong codes for one number or e-mail address (each code has "
                                    "five tries)"},
-    [ACCOUNT_LIMIT_CODE_CLIENT] = {"code-client", "5/1h 10/1d",
+    [ACCOUNT_LIMIT_CODE_CLIENT] = {"code-client", "10/1d",
                                    "the same from one client address, which so can't use up what "
                                    "the number's owner has"},
     [ACCOUNT_LIMIT_PASSWORD_ACCOUNT] = {"password-account", "10/1m 100/1h",
