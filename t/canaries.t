@@ -21,9 +21,11 @@ my %mounts = (
         'AccountSms http://127.0.0.1:' . $gateway->sockport . '/send @DIR@/sms.json', 'AccountMail file:@DIR@/gone/mail.jsonl' ],
 );
 my $server = Account::Server->new(
-    mounts => '', files => { 'sms.json' => '{"json": {"phone": "%{to}", "code": "%{code}"}, "success": {"status": [200]}}', 'gone/x' => '' },
+    mounts => '',
+    files => { 'sms.json' => '{"json": {"phone": "%{to}", "code": "%{code}"}, "success": {"status": [200]}}', 'gone/x' => '' },
     conf => "AccountSms file:\@DIR\@/messages.jsonl\nAccountMail file:\@DIR\@/messages.jsonl\n",
-    vhost => [ map { join "\n", "ServerName $_.test", "AccountRealm $_", "AccountPublicURL http://$_.test", @{ $mounts{$_} } } sort keys %mounts ],
+    vhost => [ map { join "\n", "ServerName $_.test", "AccountRealm $_", "AccountPublicURL http://$_.test",
+        @{ $mounts{$_} } } sort keys %mounts ],
 )->start;
 unlink $server->dir . '/gone/x';
 rmdir $server->dir . '/gone' or die "rmdir: $!\n";
@@ -178,7 +180,8 @@ sub token_to { my ($to) = @_; return message_with(link => $to) =~ s/.*token=//r 
 
 # youhaosuda: activation, captchas, codes
 {
-    my ($first, $second, $third, $fourth, $to, $phone) = (password(), password(), password(), password(), 'a@youhao.example', '13941000001');
+    my ($first, $second, $third, $fourth) = map { password() } 1 .. 4;
+    my ($to, $phone) = ('a@youhao.example', '13941000001');
     my $api = '/api/v1/account';
     my $twice = sub { my ($secret, %more) = @_; return { password => $secret, password_again => $secret, %more } };
     must('registers', qr/"code":200/, youhaosuda => POST => "$api/register_with_email", form => $twice->($first, account => $to));
@@ -186,8 +189,8 @@ sub token_to { my ($to) = @_; return message_with(link => $to) =~ s/.*token=//r 
     must('the page', qr/\Q$token/, youhaosuda => GET => '/account/activate', query => { token => $token });
     must('is active', qr/\A200/, youhaosuda => POST => '/account/activate', form => { token => $token });
     must('logs in', qr/"code":200/, youhaosuda => POST => "$api/login", form => { account => $to, password => $first });
-
-           must('another password', qr/"code":200/, youhaosuda => POST => "$api/change_password", form => $twice->($second, password_old => $first));
+    must('another password', qr/"code":200/, youhaosuda => POST => "$api/change_password",
+        form => $twice->($second, password_old => $first));
     must('forgets it', qr/"code":200/, youhaosuda => POST => "$api/reset_password_with_email", form => { email => $to });
     $token = token_to($to);
     must('a third', qr/\A200/, youhaosuda => POST => '/account/reset', form => $twice->($third, token => $token));
@@ -199,8 +202,8 @@ sub token_to { my ($to) = @_; return message_with(link => $to) =~ s/.*token=//r 
         must('its picture', qr/PNG/, youhaosuda => GET => "/api/v1/captcha/$id");
         my $text = keep(captcha => Account::Case::captcha_text($server, 'youhaosuda', $id));
         $text = keep(captcha => $text =~ s/\A(.)/$1 eq 'X' ? 'Y' : 'X'/er) if $try eq 'wrong';
-
-                   must("a $try captcha", $try eq 'wrong' ? qr/"code":214/ : qr/"code":200/, youhaosuda => POST => "$api/send_regist_validate_sms",
+        my $code = $try eq 'wrong' ? 214 : 200;
+        must("a $try captcha", qr/"code":$code/, youhaosuda => POST => "$api/send_regist_validate_sms",
             form => { mobile => $phone, captcha_id => $id, captcha_value => $text });
     }
     must('registers the number', qr/"code":200/, youhaosuda => POST => "$api/register_with_mobile",
