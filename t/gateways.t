@@ -223,7 +223,7 @@ like line_of($server, '00186'), qr/notice\].*AccountSms \Q$address\E .* can be r
 
 # --- the first message of all is one that the gateway fails for: the channel is closed for half a minute, not for its life ---
 {
-    my $fresh = server("AccountSms $address $TEMPLATE")->start;
+    my $fresh = server("AccountSms $address $TEMPLATE\nAccountMail file:/dev/null")->start;
     my ($poison, $start) = (mobile(), time);
     $gateway->mode("for $poison 500");
     is send_code($fresh, $poison)->{status}, 200, 'a gateway fails for one number';
@@ -237,7 +237,7 @@ like line_of($server, '00186'), qr/notice\].*AccountSms \Q$address\E .* can be r
     ok arrives(10, sub { requests_for($gateway, $to) }), 'it goes';
     ok wait_until(10, sub { count_of($fresh, '00186') == 1 }), 'the gateway is known to work';
     my $tried = requests_for($gateway, $poison);
-    ok wait_until(35, sub { requests_for($gateway, $poison) > $tried }), 'the one that it fails for is tried again, alone';
+    ok wait_until(60, sub { requests_for($gateway, $poison) > $tried }), 'the one that it fails for is tried again, alone';
     sleep 2;     # its end is stored
     for my $i (1 .. 3) {
         is send_code($fresh, $to = mobile())->{status}, 200, "which closes the channel to nobody: $i";
@@ -245,7 +245,7 @@ like line_of($server, '00186'), qr/notice\].*AccountSms \Q$address\E .* can be r
     }
     $gateway->mode('ok');
     $tried = requests_for($gateway, $poison);
-    ok wait_until(45, sub { requests_for($gateway, $poison) > $tried }), 'and it arrives once the gateway takes it';
+    ok wait_until(75, sub { requests_for($gateway, $poison) > $tried }), 'and it arrives once the gateway takes it';
     my %keys = map { $_->{headers}{'idempotency-key'} => 1 } requests_for($gateway, $poison);
     is scalar(keys %keys), 1, 'under one key';
     unlike $fresh->error_log, qr/138400\d{5}\b/, 'no mobile number in its log';
