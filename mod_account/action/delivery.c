@@ -15,7 +15,7 @@
 #define REACH_RETRY (30 * SECOND)
 
 /* For one question to the database; while the server stops there is less. */
-#define PATIENCE apr_time_from_sec(5)
+#define PATIENCE apr_time_from_msec(2500)
 #define SHORT_PATIENCE apr_time_from_sec(1)
 
 /* How long the end of a message that was sent is tried to be stored: while its lease holds. */

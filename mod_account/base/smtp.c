@@ -56,10 +56,18 @@ static int prepare(const void *self, account_lane_t *lane)
     return 1;
 }
 
+/* Whether the server took the sender, so that what goes wrong now goes wrong for this letter: else
+ * one recipient whose domain is slow to look up would close the way to all. */
+static int is_accepted(const account_lane_t *lane)
+{
+    return lane->phase > ACCOUNT_PHASE_MAIL
+           || (lane->phase == ACCOUNT_PHASE_MAIL && lane->code >= 200 && lane->code < 300);
+}
+
 /* What the server's no means: it, or this recipient, or this moment. */
 static int meaning_of(const account_lane_t *lane)
 {
-    if (lane->phase == ACCOUNT_PHASE_HELLO || lane->code == 421) {
+    if (lane->phase == ACCOUNT_PHASE_HELLO || (lane->code == 421 && !is_accepted(lane))) {
         return ACCOUNT_PARCEL_DOWN;
     }
     if (lane->code < 500) {
@@ -88,6 +96,10 @@ static void judge(const void *self, account_lane_t *lane, CURLcode result)
             lane->parcel, ACCOUNT_PARCEL_DOWN, pool, "%s; name its certificate with ca=FILE%s",
             account_flight_failure(lane, result),
             strcmp(smtp->protocol, "smtp") == 0 ? ", or do without TLS by tls=off" : "");
+    }
+    else if (is_accepted(lane)) {
+        account_parcel_end(lane->parcel, ACCOUNT_PARCEL_FAILED, pool, "no answer to %s: %s",
+                           lane->command, account_flight_failure(lane, result));
     }
     else {
         account_parcel_end(lane->parcel, ACCOUNT_PARCEL_DOWN, pool, "%s",

@@ -56,7 +56,8 @@ typedef struct account_parcel_t {
         ACCOUNT_PARCEL_WAITS,
         ACCOUNT_PARCEL_SENT,
         ACCOUNT_PARCEL_REFUSED, /* for good: an SMTP 5xx of this recipient */
-        ACCOUNT_PARCEL_FAILED,  /* this one, for now: an SMTP 4xx, a reply that is no success */
+        ACCOUNT_PARCEL_FAILED,  /* this one, for now: an SMTP 4xx, an SMTP server that took the
+                                 * sender and then was silent, a reply that is no success */
         ACCOUNT_PARCEL_DOWN     /* nobody there, or in no state to take anything: no connection, no
                                  * answer in time, HTTP 5xx, a program that can't be run */
     } end;

@@ -130,6 +130,7 @@ static apr_status_t unpack(const claim_work_t *work, const char *const *columns,
     read->name = columns[2];
     read->expires = apr_atoi64(columns[4]);
     read->attempts = (int)apr_atoi64(columns[5]);
+    read->created = apr_atoi64(columns[6]);
     read->lease = work->lease;
     *message = read;
     rv = account_keys_open(store->keys, context_of(store, read->ref), columns[3], &read->content,
@@ -192,20 +193,44 @@ static apr_status_t finish(account_db_t *db, const end_work_t *work)
     return rv;
 }
 
+/* *down: whether the message tells something of its gateway, not only of itself. */
+static apr_status_t find_down(account_db_t *db, const end_work_t *work, int *down)
+{
+    const account_message_t *message = work->message;
+    const char *const *columns = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    *down = work->delivery == ACCOUNT_OUT_OF_REACH;
+    if (*down) {
+        rv = account_db_row(db, ACCOUNT_SQL_MESSAGE_FINISHED,
+                            ACCOUNT_ARGS(TEXT(work->store->realm),
+                                         TEXT(account_channel_names[message->channel]),
+                                         NUMBER(message->created)),
+                            &columns);
+        *down = columns == NULL;
+    }
+    return rv;
+}
+
 static apr_status_t end(account_db_t *db, void *baton)
 {
     const end_work_t *work = baton;
     const account_store_t *store = work->store;
     const account_message_t *message = work->message;
+    int down;
+    apr_status_t rv;
 
     if (work->delivery == ACCOUNT_DELIVERED || work->delivery == ACCOUNT_UNDELIVERABLE) {
         return finish(db, work);
     }
-    return account_db_execute(
-        db, ACCOUNT_SQL_MESSAGE_POSTPONE,
-        ACCOUNT_ARGS(NUMBER(work->retry), NUMBER(work->delivery == ACCOUNT_OUT_OF_REACH),
-                     TEXT(store->realm), TEXT(message->ref), TEXT(message->lease)),
-        NULL);
+    rv = find_down(db, work, &down);
+    if (rv == APR_SUCCESS) {
+        rv = account_db_execute(db, ACCOUNT_SQL_MESSAGE_POSTPONE,
+                                ACCOUNT_ARGS(NUMBER(work->retry), NUMBER(down), TEXT(store->realm),
+                                             TEXT(message->ref), TEXT(message->lease)),
+                                NULL);
+    }
+    return rv;
 }
 
 apr_status_t account_message_end(const account_store_t *store, const account_message_t *message,
@@ -226,11 +251,13 @@ static apr_status_t read_down(account_db_t *db, void *baton)
 {
     down_work_t *work = baton;
     const account_store_t *store = work->store;
+    const char *channel = account_channel_names[work->channel];
     const char *const *columns;
     apr_status_t rv =
         account_db_row(db, ACCOUNT_SQL_MESSAGE_DOWN,
-                       ACCOUNT_ARGS(TEXT(store->realm), TEXT(account_channel_names[work->channel]),
-                                    NUMBER(store->now)),
+                       ACCOUNT_ARGS(TEXT(store->realm), TEXT(channel), NUMBER(store->now),
+                                    TEXT(store->realm), TEXT(channel), NUMBER(store->now),
+                                    NUMBER(store->now - ACCOUNT_PROBE_INTERVAL)),
                        &columns);
 
     work->down = columns != NULL;

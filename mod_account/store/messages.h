@@ -22,8 +22,10 @@ typedef struct account_message_t {
     const char *content;   /* a JSON object of texts: text, and subject, code, link where there are
                             * such; sealed in the database, erased when the message is done with */
     apr_int64_t expires;   /* milliseconds UTC: of no use later */
-    int attempts;          /* so far, the one it was claimed for included */
-    const char *lease;     /* whose it is, by account_messages_claim */
+    /* By account_messages_claim: */
+    apr_int64_t created; /* milliseconds UTC */
+    int attempts;        /* so far, the one it was claimed for included */
+    const char *lease;   /* whose it is */
 } account_message_t;
 
 /* A realm and channel that have something to deliver now. */
@@ -54,17 +56,27 @@ typedef enum account_delivery_e {
     ACCOUNT_DELIVERED,
     ACCOUNT_UNDELIVERABLE, /* refused for good: dropped */
     ACCOUNT_POSTPONED,     /* this one did not go; try again at retry */
-    ACCOUNT_OUT_OF_REACH   /* nothing goes there now; try again at retry */
+    ACCOUNT_OUT_OF_REACH   /* nobody there, or in no state to take it; try again at retry */
 } account_delivery_e;
 
 /* Stores it, unless the lease ran out and another server has it by now. retry: milliseconds UTC.
  * When one is delivered, those of its realm and channel that nobody was in reach for are due at
- * once. */
+ * once. ACCOUNT_OUT_OF_REACH tells of this message only, as ACCOUNT_POSTPONED does, where another
+ * one of its realm and channel was done with since it was created: a recipient that the gateway
+ * fails for does not close it to the others. */
 apr_status_t account_message_end(const account_store_t *store, const account_message_t *message,
                                  account_delivery_e delivery, apr_int64_t retry);
 
-/* *down: whether what the realm sends through channel is known to go nowhere now: a message that
- * has not expired waits because its last attempt ended ACCOUNT_OUT_OF_REACH. */
+/* Milliseconds between two messages that are let through to see whether a gateway works again. */
+#define ACCOUNT_PROBE_INTERVAL 30000
+
+/*
+ * *down: whether what the realm sends through channel is known to go nowhere now: a message that
+ * has not expired waits because its last attempt ended ACCOUNT_OUT_OF_REACH. Whoever is told so
+ * sends nothing, so one is let through now and then: as soon as all that wait were created
+ * ACCOUNT_PROBE_INTERVAL ago or earlier, *down is 0, and the next message that is stored is the
+ * proof. It closes the channel again for that long, until it is delivered.
+ */
 apr_status_t account_messages_down(const account_store_t *store, account_channel_e channel,
                                    int *down);
 

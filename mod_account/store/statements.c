@@ -238,13 +238,16 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_MESSAGE_CLAIMED] =
         {"message-claimed",
          BOTH("SELECT ref, recipient, name, "
-              "content, expires, attempts FROM account_message "
+              "content, expires, attempts, created FROM account_message "
               "WHERE realm = %s AND channel = %s AND done = 0 AND due = %lld AND lease = %s "
               "ORDER BY created, ref")},
     [ACCOUNT_SQL_MESSAGE_FINISH] =
         {"message-finish", BOTH("UPDATE account_message SET done = %lld, "
                                 "content = '', down = 0, lease = '' "
                                 "WHERE realm = %s AND ref = %s AND lease = %s AND done = 0")},
+    [ACCOUNT_SQL_MESSAGE_FINISHED] =
+        {"message-finished", BOTH("SELECT 1 FROM account_message "
+                                  "WHERE realm = %s AND channel = %s AND done >= %lld LIMIT 1")},
     [ACCOUNT_SQL_MESSAGE_POSTPONE] =
         {"message-postpone", BOTH("UPDATE account_message "
                                   "SET due = %lld, down = %lld, lease = '' "
@@ -256,7 +259,10 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_MESSAGE_DOWN] =
         {"message-down",
          BOTH("SELECT 1 FROM account_message "
-              "WHERE realm = %s AND channel = %s AND down = 1 AND expires > %lld LIMIT 1")},
+              "WHERE realm = %s AND channel = %s AND down = 1 AND expires > %lld "
+              "AND EXISTS (SELECT 1 FROM account_message AS young WHERE young.realm = %s "
+              "AND young.channel = %s AND young.done = 0 AND young.expires > %lld "
+              "AND young.created > %lld) LIMIT 1")},
     [ACCOUNT_SQL_MESSAGE_OLDEST] = {"message-oldest",
                                     BOTH("SELECT MIN(created) "
                                          "FROM account_message WHERE done = 0 AND expires > %lld")},

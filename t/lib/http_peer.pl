@@ -10,6 +10,7 @@
 #   late SECONDS    200, but so much later; the request is written down at once
 #   drop            reads the request, writes it down, goes away without a word
 #   flood           200 with a body of 1 MiB
+#   for X MODE      what MODE says where the body of the request has X in it; else ok
 # Each request is a line of JSON: time, method, path, query, headers (lower case), body, connection (a number).
 use strict;
 use warnings;
@@ -59,7 +60,9 @@ sub serve {
             $headers{ lc $name } = $value;
         }
         read $socket, my $body, $headers{'content-length'} // 0;
-        my ($mode, $rest) = split / /, mode(), 2;
+        my $told = mode();
+        $told = index($body // '', $1) >= 0 ? $2 : 'ok' if $told =~ /\Afor (\S+) (.*)/;
+        my ($mode, $rest) = split / /, $told, 2;
         write_down({ time => time, method => $method, path => $path, query => $query // '', headers => \%headers,
             body => $body // '', connection => $number });
         if    ($mode eq 'ok')    { answer($socket, 200, '{"code":0,"data":{"ok":true}}') }

@@ -3,7 +3,7 @@
 
 smtp_peer.py --port N --messages FILE [--mode FILE] [--certificate PEM --tls starttls|first] [--user U --password P]
 
-The file of --mode holds one word, read again at each command, so that a test can change it meanwhile:
+The file of --mode holds one mode, read again at each command, so that a test can change it meanwhile:
   accept    250 to everything
   refuse    550 to RCPT (the reply holds the recipient, as real servers' do)
   defer     451 to RCPT
@@ -13,6 +13,7 @@ The file of --mode holds one word, read again at each command, so that a test ca
   delay     nothing for a minute after the letter, then 250
   lost      takes the letter, writes it down, and goes away without a word
   drop      goes away at RCPT without a word
+  slow X    nothing for a minute to RCPT of somebody at the domain X; 250 to everything else
 Each letter is a line of JSON: from, to (a list), letter (as it came), tls, user.
 """
 import argparse
@@ -63,6 +64,8 @@ class Handler:
         return '250 OK'
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
+        if mode() == 'slow ' + address.rpartition('@')[2]:
+            await asyncio.sleep(60)
         if mode() == 'drop':
             server.transport.abort()
         if mode() in REPLY_TO_RCPT:

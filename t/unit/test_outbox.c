@@ -155,6 +155,7 @@ static void test_one(bench_t *bench)
     is_int(message->channel, ACCOUNT_SMS, "%s: channel", bench->name);
     is_int(message->expires, BENCH_NOW + 10 * MINUTE, "%s: expires", bench->name);
     is_int(message->attempts, 1, "%s: the first attempt", bench->name);
+    is_int(message->created, BENCH_NOW, "%s: created", bench->name);
     claim(bench, &sms, "");
     expect_due(bench, "");
     expect_age(bench, 5 * SECOND);
@@ -222,13 +223,16 @@ static void test_retry(bench_t *bench)
     bench->store.realm = "elsewhere";
     expect_down(bench, ACCOUNT_SMS, 0);
     bench->store.realm = "unit";
-    bench->store.now += 30 * SECOND;
-    messages = claim(bench, &sms, "m1");
+    bench->store.now += 10 * SECOND;
+    put(bench, "m0", ACCOUNT_SMS);
+    bench->store.now += 20 * SECOND;
+    messages = claim(bench, &sms, "m1 m0");
     expect_down(bench, ACCOUNT_SMS, 1);
     end(bench, messages, ACCOUNT_DELIVERED, 0);
     expect_down(bench, ACCOUNT_SMS, 0);
 
     /* one that goes wakes those that nobody was in reach for, of its realm and channel */
+    bench->store.now++;
     put(bench, "m3", ACCOUNT_SMS);
     messages = claim(bench, &sms, "m3");
     end(bench, messages, ACCOUNT_OUT_OF_REACH, bench->store.now + 30 * SECOND);
@@ -250,6 +254,71 @@ static void test_retry(bench_t *bench)
     expect_due(bench, "");
     expect_age(bench, 0);
     claim(bench, &mail, "");
+}
+
+/* Claims one, which nobody is in reach for. */
+static void fail(bench_t *bench, const char *ref)
+{
+    apr_array_header_t *messages = claim(bench, &sms, ref);
+
+    end(bench, messages, ACCOUNT_OUT_OF_REACH, bench->store.now + 30 * SECOND);
+}
+
+/* A recipient that a gateway fails for is no reason to send nothing to the others. */
+static void test_poison(bench_t *bench)
+{
+    clear(bench);
+    put(bench, "poison", ACCOUNT_SMS);
+    bench->store.now += 10 * SECOND;
+    fail(bench, "poison");
+    expect_down(bench, ACCOUNT_SMS, 1);
+    bench->store.now = BENCH_NOW + 30 * SECOND - 1;
+    expect_down(bench, ACCOUNT_SMS, 1);
+    bench->store.now++; /* one is let through, to see, and no more while it is on its way */
+    expect_down(bench, ACCOUNT_SMS, 0);
+    put(bench, "probe1", ACCOUNT_SMS);
+    expect_down(bench, ACCOUNT_SMS, 1);
+    bench->store.now += 5 * SECOND;
+    fail(bench, "probe1");
+    expect_down(bench, ACCOUNT_SMS, 1);
+    bench->store.now += 25 * SECOND; /* it did not go: one more, half a minute later */
+    expect_down(bench, ACCOUNT_SMS, 0);
+    bench->store.now += 5 * SECOND;
+    fail(bench, "poison probe1");
+    expect_down(bench, ACCOUNT_SMS, 0);
+    put(bench, "probe2", ACCOUNT_SMS);
+    expect_down(bench, ACCOUNT_SMS, 1);
+    end(bench, claim(bench, &sms, "probe2"), ACCOUNT_DELIVERED, 0);
+    expect_down(bench, ACCOUNT_SMS, 0);
+
+    /* what another one went after says nothing of the gateway */
+    fail(bench, "poison probe1");
+    expect_down(bench, ACCOUNT_SMS, 0);
+    is_int(bench_number(bench, "SELECT COUNT(*) FROM account_message WHERE done = 0 AND down = 0"),
+           2, "%s: both wait", bench->name);
+    put(bench, "other", ACCOUNT_SMS);
+    expect_down(bench, ACCOUNT_SMS, 0);
+
+    /* but what came later does, though the first waits all the time: it is no probe */
+    bench->store.now += SECOND;
+    end(bench, claim(bench, &sms, "other"), ACCOUNT_DELIVERED, 0);
+    bench->store.now++;
+    put(bench, "later", ACCOUNT_SMS);
+    fail(bench, "later");
+    expect_down(bench, ACCOUNT_SMS, 1);
+    bench->store.now += 30 * SECOND;
+    expect_down(bench, ACCOUNT_SMS, 0);
+
+    /* of its own realm and channel only */
+    put(bench, "mail", ACCOUNT_MAIL);
+    end(bench, claim(bench, &mail, "mail"), ACCOUNT_DELIVERED, 0);
+    bench->store.realm = "elsewhere";
+    put(bench, "e1", ACCOUNT_SMS);
+    end(bench, claim(bench, &sms, "e1"), ACCOUNT_DELIVERED, 0);
+    bench->store.realm = "unit";
+    fail(bench, "poison probe1 later");
+    is_str(bench_value(bench, "SELECT ref FROM account_message WHERE down = 1"), "later",
+           "%s: others' are no proof", bench->name);
 }
 
 static void test_order(bench_t *bench)
@@ -415,6 +484,7 @@ static void test_outbox(const char *driver, const char *params, apr_pool_t *pool
     test_one(benches[0]);
     test_lease(benches[0]);
     test_retry(benches[0]);
+    test_poison(benches[0]);
     test_order(benches[0]);
     is_str(strstr(benches[0]->lines, "AC0016"), NULL, "%s: nothing to say so far", driver);
     test_refused(benches[0]);

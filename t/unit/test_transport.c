@@ -755,7 +755,7 @@ static void *answer_all(void *data)
     }
 }
 
-static void start_gateway(gateway_t *gateway)
+static void open_listener(gateway_t *gateway)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t length = sizeof(address);
@@ -764,11 +764,18 @@ static void start_gateway(gateway_t *gateway)
     gateway->listener = socket(AF_INET, SOCK_STREAM, 0);
     if (bind(gateway->listener, (struct sockaddr *)&address, length) != 0
         || listen(gateway->listener, 64) != 0
-        || getsockname(gateway->listener, (struct sockaddr *)&address, &length) != 0
-        || pthread_create(&gateway->thread, NULL, answer_all, gateway) != 0) {
+        || getsockname(gateway->listener, (struct sockaddr *)&address, &length) != 0) {
         abort();
     }
     gateway->port = ntohs(address.sin_port);
+}
+
+static void start_gateway(gateway_t *gateway)
+{
+    open_listener(gateway);
+    if (pthread_create(&gateway->thread, NULL, answer_all, gateway) != 0) {
+        abort();
+    }
 }
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{\"code\":0}"
@@ -844,19 +851,7 @@ static void test_gateway(apr_pool_t *pool)
     ok(parcels[0].reason && strstr(parcels[0].reason, "Failed to connect to 127.0.0.1") != NULL,
        "and why: %s", parcels[0].reason);
 
-    gateway.listener = socket(AF_INET, SOCK_STREAM, 0); /* accepts, and never answers */
-    {
-        struct sockaddr_in address = {.sin_family = AF_INET};
-        socklen_t length = sizeof(address);
-
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (bind(gateway.listener, (struct sockaddr *)&address, length) != 0
-            || listen(gateway.listener, 64) != 0
-            || getsockname(gateway.listener, (struct sockaddr *)&address, &length) != 0) {
-            abort();
-        }
-        gateway.port = ntohs(address.sin_port);
-    }
+    open_listener(&gateway); /* accepts, and never answers */
     words = apr_psprintf(pool, "http://127.0.0.1:%d/send ~ gateway.json", gateway.port);
     stop.at = account_clock_monotonic() + apr_time_from_msec(500);
     seconds = deliver(words, parcels, 20, &stop, pool);
@@ -872,6 +867,116 @@ static void test_gateway(apr_pool_t *pool)
     is_int(parcels[0].end, ACCOUNT_PARCEL_WAITS, "whose letters wait");
     close(gateway.listener);
     unsetenv("http_proxy");
+}
+
+/* A mail server that says yes until it hears one command, to which it says something else. */
+typedef struct mailbox_t {
+    int listener;
+    const char *command; /* "MAIL"; "." is the end of the letter */
+    const char *answer;  /* NULL: it goes away */
+} mailbox_t;
+
+/* To one line of the client; 0: no more. */
+static int answer_line(const mailbox_t *mailbox, FILE *out, const char *line, int *is_letter)
+{
+    const char *answer = "250 yes\r\n";
+
+    if (*is_letter && strcmp(line, ".\r\n") != 0) {
+        return 1;
+    }
+    *is_letter = strncmp(line, "DATA", 4) == 0;
+    if (*is_letter) {
+        answer = "354 go on\r\n";
+    }
+    if (strncmp(line, mailbox->command, strlen(mailbox->command)) == 0) {
+        answer = mailbox->answer;
+        *is_letter = 0;
+    }
+    return answer && fputs(answer, out) != EOF && fflush(out) == 0;
+}
+
+static void *serve_mail(void *data)
+{
+    mailbox_t *mailbox = data;
+    int connection;
+
+    while ((connection = accept(mailbox->listener, NULL, NULL)) != -1) {
+        FILE *in = fdopen(dup(connection), "r");
+        FILE *out = fdopen(connection, "w");
+        char line[1024];
+        int is_letter = 0;
+        int goes_on = answer_line(mailbox, out, "CONNECT", &is_letter);
+
+        while (goes_on && fgets(line, sizeof(line), in)) {
+            goes_on = answer_line(mailbox, out, line, &is_letter);
+        }
+        fclose(in);
+        fclose(out);
+    }
+    return NULL;
+}
+
+/* Before the sender is taken, trouble is the server's; afterwards it is this letter's. */
+static void test_smtp(apr_pool_t *pool)
+{
+    static const struct {
+        const char *command;
+        const char *answer;
+        int end;
+        const char *reason; /* how it begins */
+    } table[] = {
+        {"none", NULL, ACCOUNT_PARCEL_SENT, NULL},
+        {"CONNECT", "421 busy\r\n", ACCOUNT_PARCEL_DOWN, "the server answered 421"},
+        {"CONNECT", "554 no\r\n", ACCOUNT_PARCEL_DOWN, "the server answered 554"},
+        {"CONNECT", NULL, ACCOUNT_PARCEL_DOWN, ""},
+        {"EHLO", NULL, ACCOUNT_PARCEL_DOWN, ""},
+        {"MAIL", NULL, ACCOUNT_PARCEL_DOWN, ""},
+        {"MAIL", "421 busy\r\n", ACCOUNT_PARCEL_DOWN, "the server answered 421 to MAIL"},
+        {"MAIL", "553 5.7.1 no\r\n", ACCOUNT_PARCEL_DOWN, "the server answered 553 5.7.1 to MAIL"},
+        {"MAIL", "451 later\r\n", ACCOUNT_PARCEL_FAILED, "the server answered 451 to MAIL"},
+        {"RCPT", NULL, ACCOUNT_PARCEL_FAILED, "no answer to RCPT: "},
+        {"RCPT", "421 busy\r\n", ACCOUNT_PARCEL_FAILED, "the server answered 421 to RCPT"},
+        {"RCPT", "451 later\r\n", ACCOUNT_PARCEL_FAILED, "the server answered 451 to RCPT"},
+        {"RCPT", "550 no\r\n", ACCOUNT_PARCEL_REFUSED, "the server answered 550 to RCPT"},
+        {"DATA", NULL, ACCOUNT_PARCEL_FAILED, "no answer to DATA: "},
+        {"DATA", "421 busy\r\n", ACCOUNT_PARCEL_FAILED, "the server answered 421 to DATA"},
+        {".", NULL, ACCOUNT_PARCEL_FAILED, "no answer to DATA: "},
+        {".", "421 busy\r\n", ACCOUNT_PARCEL_FAILED, "the server answered 421 to DATA"},
+        {".", "554 no\r\n", ACCOUNT_PARCEL_REFUSED, "the server answered 554 to DATA"},
+    };
+    gateway_t gateway; /* for its socket */
+    mailbox_t mailbox = {.command = "none"};
+    stop_t stop = {0, 0};
+    pthread_t thread;
+    const char *words;
+    size_t i;
+
+    open_listener(&gateway);
+    mailbox.listener = gateway.listener;
+    if (pthread_create(&thread, NULL, serve_mail, &mailbox) != 0) {
+        abort();
+    }
+    words = apr_psprintf(pool, "smtp://127.0.0.1:%d ~ shop@b.c ~ tls=off", gateway.port);
+    for (i = 0; i < COUNT(table); i++) {
+        account_parcel_t one = parcel();
+
+        one.channel = "mail";
+        one.to = "a@b.c";
+        one.subject = "S";
+        mailbox.command = table[i].command;
+        mailbox.answer = table[i].answer;
+        deliver(words, &one, 1, &stop, pool);
+        is_int(one.end, table[i].end, "a mail server, %s to %s",
+               table[i].answer ? apr_pstrmemdup(pool, table[i].answer, 3) : "silent",
+               table[i].command);
+        ok(!table[i].reason
+               || (one.reason
+                   && strncmp(one.reason, table[i].reason, strlen(table[i].reason)) == 0),
+           "and why: %s", one.reason ? one.reason : "");
+    }
+    shutdown(mailbox.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(mailbox.listener);
 }
 
 #endif
@@ -894,6 +999,7 @@ int main(void)
 #ifdef HAVE_CURL
     test_names(pool);
     test_gateway(pool);
+    test_smtp(pool);
 #endif
     if (fork() == 0) {
         execlp("rm", "rm", "-r", directory(), (char *)NULL);
