@@ -13,6 +13,9 @@
 #define ACCOUNT_COURIER_SECONDS 10
 #define ACCOUNT_COURIER_CONNECT_SECONDS 5
 
+/* How long what is on its way may go on once the server stops: aborted, it would be sent twice. */
+#define ACCOUNT_COURIER_FAREWELL apr_time_from_sec(2)
+
 struct account_transport_t {
     const char *name;
     const void *self; /* of the kind's own type */

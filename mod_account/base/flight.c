@@ -12,6 +12,8 @@
 #include <apr_file_io.h>
 #include <apr_strings.h>
 
+#include "base/clock.h"
+
 #define STEP_MS 100
 #define MOST_SOCKETS 64
 #define MOST_BUNDLE_BYTES (4 * 1024 * 1024)
@@ -23,6 +25,7 @@ typedef struct flight_t {
     CURLM *multi;
     account_lane_t lanes[ACCOUNT_COURIER_LANES];
     int active;
+    apr_time_t abort_at;                 /* monotonic; 0: the server does not stop */
     int next;                            /* the next parcel to start */
     curl_socket_t sockets[MOST_SOCKETS]; /* those open now */
     int socket_count;
@@ -262,17 +265,24 @@ static int listen_in(CURL *easy, curl_infotype type, char *bytes, size_t length,
     return 0;
 }
 
+/* Whether the server stops and what is on its way has had the time to end. */
+static int is_late(flight_t *flight)
+{
+    if (!flight->abort_at && flight->dispatch->stopping(flight->dispatch->baton)) {
+        flight->abort_at = account_clock_monotonic() + ACCOUNT_COURIER_FAREWELL;
+    }
+    return flight->abort_at && account_clock_monotonic() >= flight->abort_at;
+}
+
 /* libcurl asks this even while it waits for one server with everything else standing still. */
 static int give_up(void *data, curl_off_t down, curl_off_t downloaded, curl_off_t up,
                    curl_off_t uploaded)
 {
-    account_lane_t *lane = data;
-
     (void)down;
     (void)downloaded;
     (void)up;
     (void)uploaded;
-    return lane->dispatch->stopping(lane->dispatch->baton);
+    return is_late(data);
 }
 
 /* ------------------------------------------------------------- the flight */
@@ -330,7 +340,7 @@ static void set_common(flight_t *flight, account_lane_t *lane)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, lane);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, give_up);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, lane);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, flight);
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, listen_in);
     curl_easy_setopt(easy, CURLOPT_DEBUGDATA, lane);
@@ -436,7 +446,7 @@ static void clean_up(flight_t *flight, int is_stopping)
 void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispatch)
 {
     flight_t *flight = apr_pcalloc(dispatch->pool, sizeof(*flight));
-    int running, i, is_stopping;
+    int running, i;
 
     flight->flyer = flyer;
     flight->dispatch = dispatch;
@@ -448,8 +458,8 @@ void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispa
         }
         return;
     }
-    while (!(is_stopping = dispatch->stopping(dispatch->baton))) {
-        for (i = 0; i < flyer->lanes; i++) {
+    while (!is_late(flight)) {
+        for (i = 0; i < flyer->lanes && !flight->abort_at; i++) {
             while (!flight->lanes[i].parcel && flight->next < dispatch->count) {
                 start(flight, &flight->lanes[i], &dispatch->parcels[flight->next++]);
             }
@@ -464,7 +474,7 @@ void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispa
             curl_multi_poll(flight->multi, NULL, 0, STEP_MS, NULL);
         }
     }
-    clean_up(flight, is_stopping);
+    clean_up(flight, flight->abort_at != 0);
 }
 
 #endif

@@ -71,9 +71,10 @@ typedef struct account_dispatch_t {
     apr_pool_t *pool;
 } account_dispatch_t;
 
-/* Sends the parcels, eight at once, each for at most 10 seconds; returns when all have ended, or
- * two seconds at most after stopping() said so (the rest then ACCOUNT_PARCEL_WAITS; one that was on
- * its way may have arrived). */
+/* Sends the parcels, eight at once, each for at most 10 seconds; returns when all have ended. When
+ * stopping() says so no more are started, and those on their way have two seconds to end; what then
+ * remains is ACCOUNT_PARCEL_WAITS (one that was on its way may have arrived). So it returns three
+ * seconds at most after that. */
 void account_transport_send(const account_transport_t *transport, account_dispatch_t *dispatch);
 
 #endif
