@@ -181,6 +181,7 @@ static int rewind_upload(void *data, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+/* A return that is too small ends the transfer. */
 static size_t take(char *bytes, size_t size, size_t count, void *data)
 {
     account_lane_t *lane = data;
@@ -190,7 +191,8 @@ static size_t take(char *bytes, size_t size, size_t count, void *data)
     memcpy(lane->reply + lane->reply_length, bytes, length);
     lane->reply_length += length;
     lane->reply[lane->reply_length] = '\0';
-    return size * count;
+    lane->is_cut |= length < size * count;
+    return length;
 }
 
 static const struct {
@@ -380,6 +382,7 @@ static void start(flight_t *flight, account_lane_t *lane, account_parcel_t *parc
     lane->reply = apr_palloc(lane->pool, ACCOUNT_FLIGHT_REPLY_BYTES + 1);
     lane->reply[0] = '\0';
     lane->reply_length = 0;
+    lane->is_cut = 0;
     lane->error[0] = lane->detail[0] = '\0';
     lane->command = "";
     lane->phase = ACCOUNT_PHASE_HELLO;
@@ -410,6 +413,9 @@ static void collect(flight_t *flight)
 
         if (message->msg == CURLMSG_DONE) {
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&lane);
+            if (result == CURLE_WRITE_ERROR && lane->is_cut) {
+                result = CURLE_OK;
+            }
             if (result != CURLE_ABORTED_BY_CALLBACK) {
                 flight->flyer->judge(flight->flyer->self, lane, result);
             }

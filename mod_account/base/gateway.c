@@ -23,7 +23,8 @@ static void set_headers(account_lane_t *lane, const account_order_t *order)
     for (i = 0; i < order->headers->nelts; i++) {
         const char *line = APR_ARRAY_IDX(order->headers, i, const char *);
 
-        /* libcurl leaves out a header without a value unless it is written with a semicolon. */
+        /* libcurl leaves out a header without a value unless it is written with a semicolon. One
+         * that has a value does not end in a blank. */
         if (line[strlen(line) - 1] == ' ') {
             line = apr_pstrcat(lane->pool, apr_pstrmemdup(lane->pool, line, strcspn(line, ":")),
                                ";", NULL);

@@ -385,8 +385,12 @@ static void test_recipe_errors(apr_pool_t *pool)
         {"{\"query\": {\"text\": \"%{text}\"}}", "f: nothing in it says whom"},
         {"{\"query\": {\"to\": \"%{to}\"}}", "f: nothing in it sends the message"},
         {"{" TO_TEXT "}", NULL},
-        {"{\"body\": \"%{to}%{code}\"}", NULL},
-        {"{\"json\": \"%{to} %{link}\", \"method\": \"PUT\"}", NULL},
+        {"{\"body\": \"%{to}%{code}\"}", "f: some messages would arrive empty: add %{text}, or "
+                                         "%{link}"},
+        {"{\"body\": \"%{to}%{link}\"}", "f: some messages would arrive empty: add %{text}, or "
+                                         "%{code}"},
+        {"{\"body\": \"%{to}%{code}%{link}\"}", NULL},
+        {"{\"json\": \"%{to} %{text}\", \"method\": \"PUT\"}", NULL},
         {"{" TO_TEXT ", \"success\": {\"status\": [200], \"json\": {\"a.0.b\": null}, "
          "\"contains\": \"OK\"}}",
          NULL},
@@ -457,9 +461,11 @@ static void test_recipe_fill(apr_pool_t *pool)
          "POST -\nContent-Type: application/json\nIdempotency-Key: 00ff\n"
          "{\"text\":\"\\\"a\\\"&b=c 验\\\\\\n%{to}\",\"n\":[1,true,null,\"13800138000\",0.5]}"},
         {"{\"method\": \"PUT\", \"body\": \"<to>%{to}</to>%{text}\", \"headers\": "
-         "{\"content-type\": \"text/xml\", \"X-Text\": \"%{text}\", \"idempotency-key\": "
+         "{\"content-type\": \"text/xml\", \"X-Text\": \" %{text}  %{link} \", \"X-None\": \" "
+         "%{link} \", "
+         "\"idempotency-key\": "
          "\"%{channel}/%{template}/%{key}%{subject}\"}}",
-         "PUT -\ncontent-type: text/xml\nX-Text: \"a\"&b=c 验\\ %{to}\n"
+         "PUT -\ncontent-type: text/xml\nX-Text: \"a\"&b=c 验\\ %{to}\nX-None: \n"
          "idempotency-key: sms/code-login/00ff\n<to>13800138000</to>\"a\"&b=c 验\\\n%{to}"},
     };
     account_recipe_t *recipe = NULL;
@@ -839,6 +845,7 @@ static void test_gateway(apr_pool_t *pool)
     };
     gateway_t gateway = {.answer = OK};
     account_parcel_t parcels[20];
+    pthread_attr_t before, huge;
     stop_t stop = {0, 0};
     const char *words;
     double seconds;
@@ -846,7 +853,7 @@ static void test_gateway(apr_pool_t *pool)
 
     start_gateway(&gateway);
     spew(pool, "gateway.json",
-         "{\"query\": {\"q\": \"%{to}\"}, \"json\": {\"code\": \"%{code}\"}, "
+         "{\"query\": {\"q\": \"%{to}\"}, \"json\": {\"code\": \"%{code}%{link}\"}, "
          "\"success\": {\"json\": {\"code\": 0}}}",
          0600);
     words = apr_psprintf(pool, "http://127.0.0.1:%d/send ~ gateway.json", gateway.port);
@@ -874,6 +881,16 @@ static void test_gateway(apr_pool_t *pool)
     for (i = 0; i < 20 && parcels[i].end == ACCOUNT_PARCEL_SENT; i++) {
     }
     is_int((int)i, 20, "twenty are sent");
+    gateway.answer = apr_psprintf(
+        pool, "HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n{\"code\":0}%*s", 100000, "");
+    parcels[0] = parcel();
+    deliver(words, parcels, 1, &stop, pool);
+    is_int(parcels[0].end, ACCOUNT_PARCEL_SENT, "an endless answer is judged by its start");
+    gateway.answer = apr_psprintf(
+        pool, "HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n{\"code\":1}%*s", 100000, "");
+    deliver(words, parcels, 1, &stop, pool);
+    is_int(parcels[0].end, ACCOUNT_PARCEL_FAILED, "whatever it says");
+    gateway.answer = OK;
 
     gateway.count = 0;
     gateway.delay = 1500;
@@ -925,6 +942,16 @@ static void test_gateway(apr_pool_t *pool)
     seconds = deliver(words, parcels, 20, &stop, pool);
     ok(seconds < 4.5, "nor for a mail server: %.1f s", seconds);
     is_int(parcels[0].end, ACCOUNT_PARCEL_WAITS, "whose letters wait");
+
+    stop = (stop_t){0, 0};
+    pthread_getattr_default_np(&before);
+    pthread_attr_init(&huge);
+    pthread_attr_setstacksize(&huge, (size_t)1 << 50);
+    pthread_setattr_default_np(&huge);
+    deliver(words, parcels, 20, &stop, pool);
+    pthread_setattr_default_np(&before);
+    is_int(parcels[0].end, ACCOUNT_PARCEL_DOWN, "without a thread nothing is sent");
+    is_str(parcels[19].reason, "the system gives no thread to send it with", "and why");
     close(gateway.listener);
     unsetenv("http_proxy");
 }
