@@ -11,6 +11,9 @@
 
 #include <apr_file_io.h>
 #include <apr_strings.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "base/clock.h"
 
@@ -74,18 +77,47 @@ static const char *system_trust(apr_pool_t *pool)
     return text;
 }
 
+/* How many certificates a text of PEM holds; minus n: the n-th can't be read. */
+static int count_certificates(const char *text)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    X509 *certificate;
+    unsigned long error;
+    int count = 0;
+
+    ERR_clear_error();
+    while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, (char *)""))) {
+        X509_free(certificate);
+        count++;
+    }
+    error = ERR_peek_last_error();
+    ERR_clear_error();
+    BIO_free(bio);
+    /* It ends by finding no further one. */
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE
+               ? count
+               : -count - 1;
+}
+
 const char *account_flight_trust(const char **certificates, account_words_file_t *file,
                                  const account_transport_words_t *words, apr_pool_t *pool)
 {
     const char *error = account_words_file(words, file, pool);
     const char *system;
+    int count;
 
     if (error) {
         return error;
     }
-    if (!strstr(file->text, "-----BEGIN CERTIFICATE-----")) {
+    count = count_certificates(file->text);
+    if (count == 0) {
         return apr_psprintf(pool, "%s holds no certificate (-----BEGIN CERTIFICATE-----)",
                             file->path);
+    }
+    if (count < 0) {
+        return apr_psprintf(pool,
+                            "%s: certificate %d in it can't be read: it is no PEM, or damaged",
+                            file->path, -count);
     }
     system = system_trust(pool);
     *certificates = apr_pstrcat(pool, system ? system : "", "\n", file->text, NULL);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
-#include <openssl/evp.h>
 
 #include "base/clock.h"
 #include "base/courier.h"
@@ -411,15 +410,11 @@ static int is_balanced(const char *text)
  * stand in it as a digest. */
 static const char *name_of(const char *command, char **words, apr_pool_t *pool)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    unsigned int length = 0;
-
     if (!words[1]) {
         return apr_pstrcat(pool, "|", words[0], NULL);
     }
-    EVP_Digest(command, strlen(command), digest, &length, EVP_sha256(), NULL);
-    return apr_psprintf(pool, "|%s (arguments %02x%02x%02x%02x)", words[0], digest[0], digest[1],
-                        digest[2], digest[3]);
+    return apr_pstrcat(pool, "|", words[0], " (arguments ", account_words_digest(command, 4, pool),
+                       ")", NULL);
 }
 
 /* NULL, or why the program can't be run. */
@@ -429,10 +424,8 @@ static const char *check_program(const char *path, apr_pool_t *pool)
     char reason[120];
 
     if (*path != '/') {
-        return apr_psprintf(pool,
-                            "|%s: the program's path must be absolute, as in "
-                            "|/usr/sbin/sendmail -t -i",
-                            path);
+        return "what follows | is no program: its path must be absolute, as in "
+               "|/usr/sbin/sendmail -t -i";
     }
     if (stat(path, &info) != 0) {
         return apr_psprintf(pool, "|%s: %s", path, apr_strerror(errno, reason, sizeof(reason)));
@@ -454,8 +447,9 @@ const char *account_program_parse(account_transport_t *transport,
     program->is_mail = words->is_mail;
     if (!is_balanced(command) || apr_tokenize_to_argv(command, &program->words, pool) != APR_SUCCESS
         || !program->words[0] || !*program->words[0]) {
-        return apr_psprintf(pool, "|%s is no program with arguments%s", command,
-                            is_balanced(command) ? "" : ": a quote is not closed");
+        return is_balanced(command) ? "what follows | is no program"
+                                    : "what follows | is no program with arguments: a quote is not "
+                                      "closed";
     }
     wrong = check_program(program->words[0], pool);
     if (wrong) {

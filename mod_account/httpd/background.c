@@ -188,11 +188,6 @@ void account_background_begin(server_rec *servers, apr_pool_t *pchild)
     }
 }
 
-static int is_same(const account_transport_t *a, const account_transport_t *b)
-{
-    return strcmp(account_transport_name(a), account_transport_name(b)) == 0;
-}
-
 /* The transport under which all that are the same as this one go; itself: it is the first. */
 static const account_transport_t *first_of(apr_array_header_t *transports,
                                            const account_transport_t *transport)
@@ -203,7 +198,7 @@ static const account_transport_t *first_of(apr_array_header_t *transports,
         const account_transport_t *first =
             APR_ARRAY_IDX(transports, i, const account_transport_t *);
 
-        if (is_same(first, transport)) {
+        if (account_transport_is_same(first, transport)) {
             return first;
         }
     }

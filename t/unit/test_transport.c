@@ -12,6 +12,9 @@
 
 #include <apr_strings.h>
 #include <apr_time.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "base/clock.h"
 #include "base/letter.h"
@@ -89,6 +92,35 @@ static const char *parse(account_transport_t **transport, const char *text, int 
 
 /* ------------------------------------------------------------- the words */
 
+/* Some certificate, as PEM. */
+static const char *certificate(apr_pool_t *pool)
+{
+    EVP_PKEY_CTX *generator = EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, NULL);
+    EVP_PKEY *key = NULL;
+    X509 *made = X509_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text;
+    char *bytes;
+    long length;
+
+    if (EVP_PKEY_keygen_init(generator) != 1 || EVP_PKEY_keygen(generator, &key) != 1) {
+        abort();
+    }
+    EVP_PKEY_CTX_free(generator);
+    X509_gmtime_adj(X509_getm_notBefore(made), 0);
+    X509_gmtime_adj(X509_getm_notAfter(made), 3600);
+    X509_set_pubkey(made, key);
+    if (!X509_sign(made, key, NULL) || !PEM_write_bio_X509(bio, made)) {
+        abort();
+    }
+    length = BIO_get_mem_data(bio, &bytes);
+    text = apr_pstrmemdup(pool, bytes, (apr_size_t)length);
+    BIO_free(bio);
+    X509_free(made);
+    EVP_PKEY_free(key);
+    return text;
+}
+
 static void test_words(apr_pool_t *pool)
 {
     static const struct {
@@ -125,6 +157,29 @@ static void test_words(apr_pool_t *pool)
         {1, "smtp://localhost ~ a@b.c ~ user=u ~ password-file=open", "run chmod 600"},
         {1, "smtp://localhost ~ a@b.c ~ user=u ~ password-file=blank", "no password in its first"},
         {1, "smtp://localhost ~ a@b.c ~ ca=closed", "holds no certificate"},
+        {1, "smtp://localhost ~ a@b.c ~ ca=broken.pem", "certificate 1 in it can't be read"},
+        {1, "smtp://localhost ~ a@b.c ~ ca=cut.pem", "certificate 2 in it can't be read"},
+        {1, "smtp://localhost ~ a@b.c ~ ca=whole.pem", NULL},
+        {1, "SMTP://bob:s3cret@localhost ~ a@b.c", "user name or a password"},
+        {1, "Https://bob:s3/cret@localhost/x ~ right.json", "is not HOST or HOST:PORT"},
+        {1, "smtp://bob:s3cret", "is not HOST or HOST:PORT"},
+        {1, "smtp://s3cret!", "is not HOST or HOST:PORT"},
+        {1, "smtp://!s3cret", "is no host"},
+        {0, "smtp://bob:s3cret@localhost", "is for mail"},
+        {1, "smpt://bob:s3cret@localhost", "no address of a known kind"},
+        {1, "smtp://localhost ~ password=s3cret", "a sender is needed"},
+        {1, "smtp://localhost ~ password=s3cret@x ~ user=u", "a sender is needed"},
+        {1, "smtp://localhost ~ s3cret", "no e-mail address"},
+        {1, "smtp://localhost ~ <s3cret", "is not \"Shop <shop@example.com>\""},
+        {1, "smtp://localhost ~ a@b.c ~ S3cret==", "word 3 is no option that there is"},
+        {0, "https://localhost ~ password=s3cret", "a request template is needed"},
+        {0, "https://localhost ~ ca=closed", "a request template is needed"},
+        {0, "https://localhost ~ right.json ~ password=s3cret", "there is no option password="},
+        {1, "|/bin/sh 's3cret ~ a@b.c", "a quote is not closed"},
+        {1, "|KEY=s3cret /bin/sh ~ a@b.c", "must be absolute"},
+        {1, "|/bin/sh ~ s3cret", "no e-mail address"},
+        {1, "SMTPS://LocalHost ~ a@b.c", NULL},
+        {1, "File:lines", NULL},
         {1, "smtps://localhost ~ a@b.c ~ tls=off", "leave tls= out"},
         {0, "smtp://localhost ~ a@b.c", "is for mail"},
         {1, "smtp://localhost ~ a@b.c", NULL},
@@ -168,6 +223,12 @@ static void test_words(apr_pool_t *pool)
     size_t i;
 
     spew(pool, "open", "secret\n", 0644);
+    spew(pool, "broken.pem", "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n",
+         0600);
+    spew(pool, "whole.pem", certificate(pool), 0600);
+    spew(pool, "cut.pem",
+         apr_pstrcat(pool, certificate(pool), apr_pstrndup(pool, certificate(pool), 200), NULL),
+         0600);
     spew(pool, "blank", "\nsecret\n", 0600);
     spew(pool, "closed", "secret\nmore\n", 0600);
     spew(pool, "right.json", "{\"query\": {\"to\": \"%{to}\", \"text\": \"%{text}\"}}", 0600);
@@ -179,6 +240,7 @@ static void test_words(apr_pool_t *pool)
         if (table[i].error) {
             ok(error && strstr(error, table[i].error) && !transport, "refused: %s: %s",
                strstr(table[i].words, "\r") ? "a line break" : table[i].words, table[i].error);
+            ok(!error || !strcasestr(error, "s3cret"), "and tells no secret");
             if (!error || !strstr(error, table[i].error)) {
                 diag("%s", error ? error : "taken");
             }
@@ -216,10 +278,26 @@ static void test_names(apr_pool_t *pool)
     ok(!strstr(account_transport_name(one), "secret"), "and are not told");
     parse(&two, "|/bin/sh -c secret", 0, pool);
     is_str(account_transport_name(one), account_transport_name(two), "the same gets the same name");
-    parse(&one, "https://host/send ~ right.json", 0, pool);
-    is_str(account_transport_name(one),
-           apr_pstrcat(pool, "https://host/send ", directory(), "/right.json", NULL),
-           "a gateway is told apart by its template");
+    parse(&one, "https://host:81/key/s3cret ~ right.json", 0, pool);
+    parse(&two, "https://host:81/key/s3cret ~ right.json", 0, pool);
+    ok(account_transport_is_same(one, two), "a gateway is the same as itself");
+    ok(strncmp(account_transport_name(one), "https://host:81 (", 17) == 0
+           && !strstr(account_transport_name(one), "s3cret"),
+       "a gateway's path, which may hold a key, is not told");
+    parse(&two, "https://host:81/key/other ~ right.json", 0, pool);
+    ok(!account_transport_is_same(one, two), "but tells two apart");
+    ok(strcmp(account_transport_name(one), account_transport_name(two)) != 0, "in the log too");
+    spew(pool, "also.json", slurp(pool, "right.json"), 0600);
+    parse(&two, "https://host:81/key/s3cret ~ also.json", 0, pool);
+    ok(!account_transport_is_same(one, two), "as does its template");
+    parse(&one, "smtp://localhost ~ a@b.c ~ user=u ~ password=one", 1, pool);
+    parse(&two, "smtp://localhost ~ a@b.c ~ user=u ~ password=two", 1, pool);
+    is_str(account_transport_name(one), account_transport_name(two), "passwords are in no name");
+    ok(!account_transport_is_same(one, two), "but tell two servers apart");
+    parse(&two, "SMTP://localhost/ ~ a@b.c ~ user=u ~ password=one", 1, pool);
+    ok(account_transport_is_same(one, two), "letters of a scheme do not");
+    parse(&two, "smtp://localhost ~ a@b.c", 1, pool);
+    ok(!account_transport_is_same(one, two), "nor is one without a password the same");
 }
 
 #else
