@@ -32,7 +32,7 @@ AccountLimit send-address off
 AccountLimit send-network off
 END
 my $mail = qq[AccountMail file:\@DIR\@/mail.jsonl\n];
-my $template = '{"json": {"phone": "%{to}", "code": "%{code}"}, "success": {"status": [200]}}';
+my $template = '{"json": {"phone": "%{to}", "code": "%{code}", "link": "%{link}"}, "success": {"status": [200]}}';
 my $number = 0;
 
 sub lines { my ($server, $name) = @_; return map { JSON::PP::decode_json($_) } split /\n/, slurp($server->dir . "/$name") }

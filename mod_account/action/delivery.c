@@ -14,6 +14,9 @@
 #define LAST_RETRY (300 * SECOND)
 #define REACH_RETRY (30 * SECOND)
 
+/* Attempts after which a message that fails by itself is given up. */
+#define MOST_FAILURES 10
+
 /* For one question to the database; while the server stops there is less. */
 #define PATIENCE apr_time_from_msec(2500)
 #define SHORT_PATIENCE apr_time_from_sec(1)
@@ -282,6 +285,15 @@ static account_delivery_e decide(work_t *work, int place, int reach, apr_int64_t
         delivery = reach == 0 ? ACCOUNT_OUT_OF_REACH : ACCOUNT_POSTPONED;
         break;
     case ACCOUNT_PARCEL_FAILED:
+        if (item->message->attempts >= MOST_FAILURES) {
+            account_log(work->store.log, ACCOUNT_LOG_WARNING, 0,
+                        ACLOGNO(00190) "A message of realm %s (%s to %s) is given up after %d "
+                                       "attempts; the last: %s",
+                        item->post->realm, item->message->name,
+                        masked(item->message->recipient, work->store.pool), item->message->attempts,
+                        parcel->reason);
+            return ACCOUNT_UNDELIVERABLE;
+        }
         break;
     }
     *retry += delay_after(item->message->attempts,
@@ -339,7 +351,7 @@ apr_status_t account_delivery_round(const account_store_t *store, account_round_
     work->began = account_clock_monotonic();
     work->now = store->now;
     claimed = claim_all(work);
-    *busy = work->count > 0;
+    *busy = 0;
     if (work->count > 0) {
         /* What was claimed before the database failed is sent all the same. */
         dispatch.count = work->count;
@@ -348,6 +360,7 @@ apr_status_t account_delivery_round(const account_store_t *store, account_round_
         ended = end_all(work, reach);
         tell_reach(work, reach, down); /* once everybody else can see it too */
         for (i = 0; i < work->count; i++) {
+            *busy |= work->parcels[i].end != ACCOUNT_PARCEL_WAITS;
             json_decref(work->items[i].content);
         }
     }

@@ -22,7 +22,8 @@ typedef struct account_round_t {
 /*
  * One round of a transport's delivery: claims what is due of its posts (store's realm is not looked
  * at), sends, and stores how each ended. Retries after 2 s, then twice as long each time, up to 5
- * minutes (30 s while nobody is in reach), until the message expires. *busy: something was claimed,
+ * minutes (30 s while nobody is in reach), until the message expires; one that fails by itself,
+ * while the transport is in reach, is given up after ten attempts. *busy: something came to an end,
  * so another round may be due at once. Log lines: ACCOUNT_OUT_OF_REACH and back once, what is given
  * up each; recipients masked.
  */

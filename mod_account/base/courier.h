@@ -13,15 +13,20 @@
 #define ACCOUNT_COURIER_SECONDS 10
 #define ACCOUNT_COURIER_CONNECT_SECONDS 5
 
+/* How long what is on its way may go on once the server stops: aborted, it would be sent twice. */
+#define ACCOUNT_COURIER_FAREWELL apr_time_from_sec(2)
+
 struct account_transport_t {
     const char *name;
-    const void *self; /* of the kind's own type */
+    const char *identity; /* differs where anything does; NULL: as the name */
+    const void *self;     /* of the kind's own type */
     /* As account_transport_send; SIGPIPE is blocked meanwhile. */
     void (*send)(const void *self, account_dispatch_t *dispatch);
 };
 
-/* The kinds: fill transport, or return a text for the administrator. The first word begins with the
- * kind's mark. */
+/* The kinds: fill transport, or return a text for the administrator, in which no word stands that
+ * may be a password or hold one. The first word begins with the kind's mark, in letters of either
+ * case. */
 const char *account_smtp_parse(account_transport_t *transport,
                                const account_transport_words_t *words, apr_pool_t *pool);
 const char *account_gateway_parse(account_transport_t *transport,
@@ -55,9 +60,12 @@ typedef struct account_words_file_t {
 const char *account_words_file(const account_transport_words_t *words, account_words_file_t *file,
                                apr_pool_t *pool);
 
+/* A text in place of one that may hold a secret: the first bytes, 32 at most, of its SHA-256. */
+const char *account_words_digest(const char *text, int bytes, apr_pool_t *pool);
+
 /* Whether the authority of an address is HOST or HOST:PORT, nothing else (no user, no password).
  * NULL, or what is wrong. */
-const char *account_words_host(const char *authority, apr_pool_t *pool);
+const char *account_words_host(const char *authority);
 
 /* How a parcel ended. The reason's memory is pool's: the dispatch's. */
 #define account_parcel_end(parcel, how, pool, ...)                                                 \

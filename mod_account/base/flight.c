@@ -11,6 +11,11 @@
 
 #include <apr_file_io.h>
 #include <apr_strings.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "base/clock.h"
 
 #define STEP_MS 100
 #define MOST_SOCKETS 64
@@ -23,6 +28,7 @@ typedef struct flight_t {
     CURLM *multi;
     account_lane_t lanes[ACCOUNT_COURIER_LANES];
     int active;
+    apr_time_t abort_at;                 /* monotonic; 0: the server does not stop */
     int next;                            /* the next parcel to start */
     curl_socket_t sockets[MOST_SOCKETS]; /* those open now */
     int socket_count;
@@ -71,18 +77,47 @@ static const char *system_trust(apr_pool_t *pool)
     return text;
 }
 
+/* How many certificates a text of PEM holds; minus n: the n-th can't be read. */
+static int count_certificates(const char *text)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    X509 *certificate;
+    unsigned long error;
+    int count = 0;
+
+    ERR_clear_error();
+    while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, (char *)""))) {
+        X509_free(certificate);
+        count++;
+    }
+    error = ERR_peek_last_error();
+    ERR_clear_error();
+    BIO_free(bio);
+    /* It ends by finding no further one. */
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE
+               ? count
+               : -count - 1;
+}
+
 const char *account_flight_trust(const char **certificates, account_words_file_t *file,
                                  const account_transport_words_t *words, apr_pool_t *pool)
 {
     const char *error = account_words_file(words, file, pool);
     const char *system;
+    int count;
 
     if (error) {
         return error;
     }
-    if (!strstr(file->text, "-----BEGIN CERTIFICATE-----")) {
+    count = count_certificates(file->text);
+    if (count == 0) {
         return apr_psprintf(pool, "%s holds no certificate (-----BEGIN CERTIFICATE-----)",
                             file->path);
+    }
+    if (count < 0) {
+        return apr_psprintf(pool,
+                            "%s: certificate %d in it can't be read: it is no PEM, or damaged",
+                            file->path, -count);
     }
     system = system_trust(pool);
     *certificates = apr_pstrcat(pool, system ? system : "", "\n", file->text, NULL);
@@ -178,6 +213,7 @@ static int rewind_upload(void *data, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+/* A return that is too small ends the transfer. */
 static size_t take(char *bytes, size_t size, size_t count, void *data)
 {
     account_lane_t *lane = data;
@@ -187,7 +223,8 @@ static size_t take(char *bytes, size_t size, size_t count, void *data)
     memcpy(lane->reply + lane->reply_length, bytes, length);
     lane->reply_length += length;
     lane->reply[lane->reply_length] = '\0';
-    return size * count;
+    lane->is_cut |= length < size * count;
+    return length;
 }
 
 static const struct {
@@ -262,17 +299,24 @@ static int listen_in(CURL *easy, curl_infotype type, char *bytes, size_t length,
     return 0;
 }
 
+/* Whether the server stops and what is on its way has had the time to end. */
+static int is_late(flight_t *flight)
+{
+    if (!flight->abort_at && flight->dispatch->stopping(flight->dispatch->baton)) {
+        flight->abort_at = account_clock_monotonic() + ACCOUNT_COURIER_FAREWELL;
+    }
+    return flight->abort_at && account_clock_monotonic() >= flight->abort_at;
+}
+
 /* libcurl asks this even while it waits for one server with everything else standing still. */
 static int give_up(void *data, curl_off_t down, curl_off_t downloaded, curl_off_t up,
                    curl_off_t uploaded)
 {
-    account_lane_t *lane = data;
-
     (void)down;
     (void)downloaded;
     (void)up;
     (void)uploaded;
-    return lane->dispatch->stopping(lane->dispatch->baton);
+    return is_late(data);
 }
 
 /* ------------------------------------------------------------- the flight */
@@ -330,7 +374,7 @@ static void set_common(flight_t *flight, account_lane_t *lane)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, lane);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, give_up);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, lane);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, flight);
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, listen_in);
     curl_easy_setopt(easy, CURLOPT_DEBUGDATA, lane);
@@ -370,6 +414,7 @@ static void start(flight_t *flight, account_lane_t *lane, account_parcel_t *parc
     lane->reply = apr_palloc(lane->pool, ACCOUNT_FLIGHT_REPLY_BYTES + 1);
     lane->reply[0] = '\0';
     lane->reply_length = 0;
+    lane->is_cut = 0;
     lane->error[0] = lane->detail[0] = '\0';
     lane->command = "";
     lane->phase = ACCOUNT_PHASE_HELLO;
@@ -400,6 +445,9 @@ static void collect(flight_t *flight)
 
         if (message->msg == CURLMSG_DONE) {
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&lane);
+            if (result == CURLE_WRITE_ERROR && lane->is_cut) {
+                result = CURLE_OK;
+            }
             if (result != CURLE_ABORTED_BY_CALLBACK) {
                 flight->flyer->judge(flight->flyer->self, lane, result);
             }
@@ -436,7 +484,7 @@ static void clean_up(flight_t *flight, int is_stopping)
 void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispatch)
 {
     flight_t *flight = apr_pcalloc(dispatch->pool, sizeof(*flight));
-    int running, i, is_stopping;
+    int running, i;
 
     flight->flyer = flyer;
     flight->dispatch = dispatch;
@@ -448,8 +496,8 @@ void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispa
         }
         return;
     }
-    while (!(is_stopping = dispatch->stopping(dispatch->baton))) {
-        for (i = 0; i < flyer->lanes; i++) {
+    while (!is_late(flight)) {
+        for (i = 0; i < flyer->lanes && !flight->abort_at; i++) {
             while (!flight->lanes[i].parcel && flight->next < dispatch->count) {
                 start(flight, &flight->lanes[i], &dispatch->parcels[flight->next++]);
             }
@@ -464,7 +512,7 @@ void account_flight_send(const account_flyer_t *flyer, account_dispatch_t *dispa
             curl_multi_poll(flight->multi, NULL, 0, STEP_MS, NULL);
         }
     }
-    clean_up(flight, is_stopping);
+    clean_up(flight, flight->abort_at != 0);
 }
 
 #endif

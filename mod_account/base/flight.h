@@ -7,7 +7,7 @@
 
 /* Parcels through libcurl, several at once: what SMTP and HTTP share. */
 
-/* Bytes of an answer that are looked at; the rest is read and dropped. */
+/* Bytes of an answer that are looked at; what is longer is not read to its end. */
 #define ACCOUNT_FLIGHT_REPLY_BYTES 65536
 
 /* How far an SMTP conversation has come. */
@@ -29,6 +29,7 @@ typedef struct account_lane_t {
     apr_size_t at;
     char *reply; /* what came, NUL at its end */
     apr_size_t reply_length;
+    int is_cut; /* there was more */
     char error[CURL_ERROR_SIZE];
     /* Of SMTP: the last command, what the server said to it (0: nothing yet). */
     account_phase_e phase;

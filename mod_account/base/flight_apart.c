@@ -91,6 +91,17 @@ static void end_part(part_t *part, apr_pool_t *pool)
     }
 }
 
+/* Ends what a part would have sent: left waiting, it would be tried again at once, for ever. */
+static void give_back(const part_t *part, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < part->dispatch.count; i++) {
+        account_parcel_end(&part->dispatch.parcels[i], ACCOUNT_PARCEL_DOWN, pool,
+                           "the system gives no thread to send it with");
+    }
+}
+
 void account_flight_send_apart(const account_flyer_t *flyer, account_dispatch_t *dispatch)
 {
     part_t parts[ACCOUNT_COURIER_LANES] = {0};
@@ -112,7 +123,8 @@ void account_flight_send_apart(const account_flyer_t *flyer, account_dispatch_t 
         part->has_thread =
             part->dispatch.pool && pthread_create(&part->thread, NULL, fly, part) == 0;
         if (!part->has_thread) {
-            part->is_done = 1; /* its parcels wait for another round */
+            part->is_done = 1;
+            give_back(part, dispatch->pool);
         }
     }
     wait_for(parts, count, dispatch, &stop);

@@ -1,6 +1,7 @@
 #ifdef HAVE_CURL
 
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -12,6 +13,7 @@
 typedef struct gateway_t {
     const char *url;
     const char *protocol;
+    const char *host; /* and port */
     const account_recipe_t *recipe;
     const char *certificates;
 } gateway_t;
@@ -23,7 +25,8 @@ static void set_headers(account_lane_t *lane, const account_order_t *order)
     for (i = 0; i < order->headers->nelts; i++) {
         const char *line = APR_ARRAY_IDX(order->headers, i, const char *);
 
-        /* libcurl leaves out a header without a value unless it is written with a semicolon. */
+        /* libcurl leaves out a header without a value unless it is written with a semicolon. One
+         * that has a value does not end in a blank. */
         if (line[strlen(line) - 1] == ' ') {
             line = apr_pstrcat(lane->pool, apr_pstrmemdup(lane->pool, line, strcspn(line, ":")),
                                ";", NULL);
@@ -107,6 +110,11 @@ static void send_by_gateway(const void *self, account_dispatch_t *dispatch)
     account_flight_send(&flyer, dispatch);
 }
 
+static const char *protocol_of(const char *address)
+{
+    return strncasecmp(address, "https", 5) == 0 ? "https" : "http";
+}
+
 /* The address: host and path, no more. */
 static const char *read_address(gateway_t *gateway, const char *address, apr_pool_t *pool)
 {
@@ -121,9 +129,17 @@ static const char *read_address(gateway_t *gateway, const char *address, apr_poo
     if (strpbrk(address, "?#")) {
         return "what follows ? belongs into the template: \"query\": {\"name\": \"value\"}";
     }
-    gateway->protocol = strncmp(address, "https", 5) == 0 ? "https" : "http";
-    gateway->url = apr_pstrdup(pool, address);
-    return account_words_host(apr_pstrmemdup(pool, host, strcspn(host, "/")), pool);
+    host = apr_pstrmemdup(pool, host, strcspn(host, "/"));
+    gateway->protocol = protocol_of(address);
+    gateway->host = host;
+    gateway->url = apr_pstrcat(pool, gateway->protocol, strstr(address, "://"), NULL);
+    return account_words_host(host);
+}
+
+/* Whether an option of smtp:// stands where the template should. */
+static int is_password(const char *word)
+{
+    return strncasecmp(word, "password", 8) == 0 && strchr(word, '=');
 }
 
 static const char *read_template(gateway_t *gateway, const account_transport_words_t *words,
@@ -133,7 +149,7 @@ static const char *read_template(gateway_t *gateway, const account_transport_wor
     account_recipe_t *recipe = NULL;
     const char *error;
 
-    if (!file.path) {
+    if (!file.path || strncasecmp(file.path, "ca=", 3) == 0 || is_password(file.path)) {
         return "a request template is needed, the second word: the name of a JSON file";
     }
     error = account_words_file(words, &file, pool);
@@ -151,6 +167,7 @@ const char *account_gateway_parse(account_transport_t *transport,
     account_words_file_t ca = {NULL, 0, NULL};
     const account_words_option_t options[] = {{"ca", &ca.path}, {NULL, NULL}};
     const char *error = read_address(gateway, account_words_at(words, 0), pool);
+    const char *way;
 
     if (!error) {
         error = read_template(gateway, words, pool);
@@ -165,13 +182,14 @@ const char *account_gateway_parse(account_transport_t *transport,
         error = account_flight_begin(pool);
     }
     if (error) {
-        return apr_pstrcat(pool,
-                           strncmp(account_words_at(words, 0), "https", 5) == 0 ? "https" : "http",
-                           "://…: ", error, NULL);
+        return apr_pstrcat(pool, protocol_of(account_words_at(words, 0)), "://…: ", error, NULL);
     }
+    way = apr_pstrcat(pool, gateway->url, " ", words->resolve(pool, account_words_at(words, 1)),
+                      " ", ca.path ? ca.path : "", NULL);
     transport->name =
-        apr_pstrcat(pool, gateway->url, " ", words->resolve(pool, account_words_at(words, 1)),
-                    ca.path ? " ca=" : "", ca.path ? ca.path : "", NULL);
+        apr_pstrcat(pool, gateway->protocol, "://", gateway->host, " (path and template ",
+                    account_words_digest(way, 4, pool), ")", NULL);
+    transport->identity = account_words_digest(way, 32, pool);
     transport->self = gateway;
     transport->send = send_by_gateway;
     return NULL;

@@ -40,7 +40,7 @@ const char *account_sender_parse(account_sender_t *sender, const char *text, apr
     }
     if (open) {
         if (text[length - 1] != '>') {
-            return apr_psprintf(pool, "the sender %s is not \"Shop <shop@example.com>\"", text);
+            return "the sender, the second word, is not \"Shop <shop@example.com>\"";
         }
         address = apr_pstrmemdup(pool, open + 1, length - (apr_size_t)(open - text) - 2);
         name = account_text_trim(pool, apr_pstrmemdup(pool, text, (apr_size_t)(open - text)));
@@ -50,10 +50,8 @@ const char *account_sender_parse(account_sender_t *sender, const char *text, apr
         }
     }
     if (!account_letter_is_address(address)) {
-        return apr_psprintf(pool,
-                            "the sender %s has no e-mail address; write \"Shop "
-                            "<shop@example.com>\"",
-                            text);
+        return "the sender, the second word, has no e-mail address; write \"Shop "
+               "<shop@example.com>\"";
     }
     sender->name = name && *name ? name : NULL;
     sender->address = apr_pstrdup(pool, address);

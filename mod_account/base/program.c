@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
-#include <openssl/evp.h>
 
 #include "base/clock.h"
 #include "base/courier.h"
@@ -30,6 +29,7 @@
 
 /* From asking a program to end to ending it, and from there to giving it up. */
 #define GRACE apr_time_from_sec(1)
+#define SHORT_GRACE apr_time_from_msec(400) /* while the server stops */
 
 typedef struct program_t {
     char **words;
@@ -84,8 +84,9 @@ static const char *input_of(const program_t *program, account_parcel_t *parcel, 
     return line;
 }
 
-/* Signals as they are in a program that a shell starts. */
-static int set_signals(posix_spawnattr_t *attributes)
+/* Signals as they are in a program that a shell starts; and a group of processes of its own, for
+ * what a program starts is to end with it. */
+static int set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t none, all;
     int error;
@@ -97,8 +98,11 @@ static int set_signals(posix_spawnattr_t *attributes)
         error = posix_spawnattr_setsigdefault(attributes, &all);
     }
     if (!error) {
-        error =
-            posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        error = posix_spawnattr_setpgroup(attributes, 0);
+    }
+    if (!error) {
+        error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+                                                         | POSIX_SPAWN_SETPGROUP);
     }
     return error;
 }
@@ -133,7 +137,7 @@ static int spawn(pid_t *pid, int input, char **words, char **environment)
     }
     error = posix_spawnattr_init(&attributes);
     if (!error) {
-        error = set_signals(&attributes);
+        error = set_attributes(&attributes);
         if (!error) {
             error = set_files(&actions, input);
         }
@@ -243,7 +247,7 @@ static void finish(lanes_t *lanes, run_t *run, int status)
     if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         parcel->end = ACCOUNT_PARCEL_SENT; /* even if it was asked to end just then */
     }
-    else if (lanes->is_stopping) {
+    else if (run->signals > 0 && lanes->is_stopping) {
         parcel->end = ACCOUNT_PARCEL_WAITS;
     }
     else if (run->signals > 0) {
@@ -272,9 +276,9 @@ static void hurry(lanes_t *lanes, run_t *run)
         finish(lanes, run, -1);
         return;
     }
-    kill(run->pid, run->signals == 0 ? SIGTERM : SIGKILL);
+    kill(-run->pid, run->signals == 0 ? SIGTERM : SIGKILL);
     run->signals++;
-    run->deadline = account_clock_monotonic() + GRACE;
+    run->deadline = account_clock_monotonic() + (lanes->is_stopping ? SHORT_GRACE : GRACE);
 }
 
 /* Waits a little for pipes that take more. */
@@ -302,6 +306,18 @@ static void feed_all(lanes_t *lanes)
     }
 }
 
+/* Once a program that was asked to end has done so, what it started ends too. Before its end is
+ * taken in: until then no other process gets its id. */
+static void end_group(const run_t *run)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0
+        && info.si_pid == run->pid) {
+        kill(-run->pid, SIGKILL);
+    }
+}
+
 /* Looks after those that run. */
 static void watch(lanes_t *lanes)
 {
@@ -315,6 +331,9 @@ static void watch(lanes_t *lanes)
 
         if (!run->parcel) {
             continue;
+        }
+        if (run->signals > 0) {
+            end_group(run);
         }
         ended = waitpid(run->pid, &status, WNOHANG);
         if (ended == run->pid) {
@@ -331,13 +350,17 @@ static void watch(lanes_t *lanes)
     }
 }
 
+/* The server stops: there is less time. */
 static void stop(lanes_t *lanes)
 {
+    apr_time_t latest = account_clock_monotonic() + ACCOUNT_COURIER_FAREWELL;
     int place;
 
     lanes->is_stopping = 1;
     for (place = 0; place < ACCOUNT_COURIER_LANES; place++) {
-        lanes->runs[place].deadline = account_clock_monotonic();
+        run_t *run = &lanes->runs[place];
+
+        run->deadline = run->deadline < latest ? run->deadline : latest;
     }
 }
 
@@ -387,15 +410,11 @@ static int is_balanced(const char *text)
  * stand in it as a digest. */
 static const char *name_of(const char *command, char **words, apr_pool_t *pool)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    unsigned int length = 0;
-
     if (!words[1]) {
         return apr_pstrcat(pool, "|", words[0], NULL);
     }
-    EVP_Digest(command, strlen(command), digest, &length, EVP_sha256(), NULL);
-    return apr_psprintf(pool, "|%s (arguments %02x%02x%02x%02x)", words[0], digest[0], digest[1],
-                        digest[2], digest[3]);
+    return apr_pstrcat(pool, "|", words[0], " (arguments ", account_words_digest(command, 4, pool),
+                       ")", NULL);
 }
 
 /* NULL, or why the program can't be run. */
@@ -405,10 +424,8 @@ static const char *check_program(const char *path, apr_pool_t *pool)
     char reason[120];
 
     if (*path != '/') {
-        return apr_psprintf(pool,
-                            "|%s: the program's path must be absolute, as in "
-                            "|/usr/sbin/sendmail -t -i",
-                            path);
+        return "what follows | is no program: its path must be absolute, as in "
+               "|/usr/sbin/sendmail -t -i";
     }
     if (stat(path, &info) != 0) {
         return apr_psprintf(pool, "|%s: %s", path, apr_strerror(errno, reason, sizeof(reason)));
@@ -430,8 +447,9 @@ const char *account_program_parse(account_transport_t *transport,
     program->is_mail = words->is_mail;
     if (!is_balanced(command) || apr_tokenize_to_argv(command, &program->words, pool) != APR_SUCCESS
         || !program->words[0] || !*program->words[0]) {
-        return apr_psprintf(pool, "|%s is no program with arguments%s", command,
-                            is_balanced(command) ? "" : ": a quote is not closed");
+        return is_balanced(command) ? "what follows | is no program"
+                                    : "what follows | is no program with arguments: a quote is not "
+                                      "closed";
     }
     wrong = check_program(program->words[0], pool);
     if (wrong) {

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/recipe_parts.h"
+#include "base/text.h"
 
 const account_slot_t account_slots[] = {
     {"to", offsetof(account_parcel_t, to)},
@@ -149,18 +150,18 @@ static const char *fill_json(json_t *tree, const account_parcel_t *parcel, apr_p
     return body;
 }
 
-/* "Name: value" without anything that would end the line. */
+/* "Name: value" without anything that would end the line, nor blanks around the value. */
 static const char *header_line(const char *name, const char *value, apr_pool_t *pool)
 {
-    char *line = apr_pstrcat(pool, name, ": ", value, NULL);
+    char *clean = apr_pstrdup(pool, value);
     char *at;
 
-    for (at = line; *at; at++) {
+    for (at = clean; *at; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7F) {
             *at = ' ';
         }
     }
-    return line;
+    return apr_pstrcat(pool, name, ": ", account_text_trim(pool, clean), NULL);
 }
 
 /* Adds a header unless the template names it. */

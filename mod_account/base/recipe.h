@@ -13,8 +13,9 @@
  *    "success": {"status": [200], "json": {"code": 0, "data.ok": true}, "contains": "OK"}}
  *
  * Strings may hold %{to} %{code} %{text} %{subject} %{link} %{key} %{template} %{channel}; one that
- * a message has not is empty. Without "success" any status from 200 to 299 means yes; all that
- * stands in it must hold. A path of "json" leads through objects by name and arrays by number.
+ * a message has not is empty. %{to} and either %{text} or both %{code} and %{link} must be in it.
+ * Without "success" any status from 200 to 299 means yes; all that stands in it must hold. A path
+ * of "json" leads through objects by name and arrays by number.
  */
 typedef struct account_recipe_t account_recipe_t;
 

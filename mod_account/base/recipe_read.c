@@ -317,12 +317,18 @@ static const char *check_whole(reading_t *reading)
         return apr_pstrcat(reading->pool, reading->file,
                            ": nothing in it says whom the message is for: %{to} is missing", NULL);
     }
-    if (!has_slot(reading, "text") && !has_slot(reading, "code") && !has_slot(reading, "link")) {
-        return apr_pstrcat(reading->pool, reading->file,
-                           ": nothing in it sends the message: use %{text}, or %{code} and %{link}",
-                           NULL);
+    if (has_slot(reading, "text") || (has_slot(reading, "code") && has_slot(reading, "link"))) {
+        return NULL;
     }
-    return NULL;
+    if (has_slot(reading, "code") || has_slot(reading, "link")) {
+        const char *other = has_slot(reading, "code") ? "%{link}" : "%{code}";
+
+        return apr_pstrcat(reading->pool, reading->file,
+                           ": some messages would arrive empty: add %{text}, or ", other, NULL);
+    }
+    return apr_pstrcat(reading->pool, reading->file,
+                       ": nothing in it sends the message: add %{text}, or %{code} and %{link}",
+                       NULL);
 }
 
 static apr_status_t forget(void *tree)

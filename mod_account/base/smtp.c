@@ -1,6 +1,7 @@
 #ifdef HAVE_CURL
 
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -197,9 +198,10 @@ static const char *read_options(smtp_t *smtp, const account_transport_words_t *w
 }
 
 /* All that matters but the password. */
-static const char *name_of(const account_transport_words_t *words, apr_pool_t *pool)
+static const char *name_of(const smtp_t *smtp, const account_transport_words_t *words,
+                           apr_pool_t *pool)
 {
-    const char *name = account_words_at(words, 0);
+    const char *name = smtp->url;
     const char *word;
     int i;
 
@@ -209,6 +211,20 @@ static const char *name_of(const account_transport_words_t *words, apr_pool_t *p
         }
     }
     return name;
+}
+
+/* Whether the sender was left out; an option may stand in its place. */
+static int is_missing(const char *sender)
+{
+    static const char *const options[] = {"tls=", "user=", "password=", "password-file=", "ca="};
+    size_t i;
+
+    for (i = 0; sender && i < sizeof(options) / sizeof(options[0]); i++) {
+        if (strncasecmp(sender, options[i], strlen(options[i])) == 0) {
+            return 1;
+        }
+    }
+    return !sender;
 }
 
 const char *account_smtp_parse(account_transport_t *transport,
@@ -222,19 +238,16 @@ const char *account_smtp_parse(account_transport_t *transport,
     const char *error;
 
     if (!words->is_mail) {
-        return apr_psprintf(pool,
-                            "%s is for mail; SMS go to a gateway (https://…), |PROGRAM or "
-                            "file:/PATH",
-                            address);
+        return "smtp:// is for mail; SMS go to a gateway (https://…), |PROGRAM or file:/PATH";
     }
     if (length > 0 && host[length - 1] == '/') {
         length--;
     }
-    smtp->protocol = strncmp(address, "smtps", 5) == 0 ? "smtps" : "smtp";
+    smtp->protocol = strncasecmp(address, "smtps", 5) == 0 ? "smtps" : "smtp";
     host = apr_pstrmemdup(pool, host, length);
     smtp->url = apr_pstrcat(pool, smtp->protocol, "://", host, NULL);
-    error = account_words_host(host, pool);
-    if (!error && !sender) {
+    error = account_words_host(host);
+    if (!error && is_missing(sender)) {
         error = "a sender is needed, the second word: \"Shop <shop@example.com>\"";
     }
     if (!error) {
@@ -246,7 +259,8 @@ const char *account_smtp_parse(account_transport_t *transport,
     if (!error) {
         error = account_flight_begin(pool);
     }
-    transport->name = error ? NULL : name_of(words, pool);
+    transport->name = error ? NULL : name_of(smtp, words, pool);
+    transport->identity = smtp->password ? account_words_digest(smtp->password, 32, pool) : NULL;
     transport->self = smtp;
     transport->send = send_by_smtp;
     return error ? apr_pstrcat(pool, smtp->protocol, "://…: ", error, NULL) : NULL;

@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include <apr_file_io.h>
 #include <apr_strings.h>
+#include <openssl/evp.h>
 
 #include "base/courier.h"
 
@@ -19,10 +21,10 @@ static const char *parse_without_curl(account_transport_t *transport,
                                       const account_transport_words_t *words, apr_pool_t *pool)
 {
     (void)transport;
-    return apr_psprintf(pool,
-                        "%s can't be used: mod_account was built without libcurl: apt-get install "
-                        "libcurl4-openssl-dev and build again",
-                        account_words_at(words, 0));
+    (void)words;
+    (void)pool;
+    return "smtp:// and https:// can't be used: mod_account was built without libcurl: apt-get "
+           "install libcurl4-openssl-dev and build again";
 }
 #define account_smtp_parse parse_without_curl
 #define account_gateway_parse parse_without_curl
@@ -58,6 +60,12 @@ static const char *names_of(const account_words_option_t *options, apr_pool_t *p
     return names;
 }
 
+/* Whether it looks like one; else it may be a password with = in it. */
+static int is_option_name(const char *name)
+{
+    return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz-")] == '\0' && strlen(name) <= 20;
+}
+
 const char *account_words_options(const account_transport_words_t *words, int first,
                                   const account_words_option_t *options, apr_pool_t *pool)
 {
@@ -76,8 +84,12 @@ const char *account_words_options(const account_transport_words_t *words, int fi
         }
         for (option = options; option->name && strcmp(option->name, name) != 0; option++) {
         }
-        if (!option->name) {
+        if (!option->name && is_option_name(name)) {
             return apr_psprintf(pool, "there is no option %s=; there are %s", name,
+                                names_of(options, pool));
+        }
+        if (!option->name) {
+            return apr_psprintf(pool, "word %d is no option that there is; there are %s", first + 1,
                                 names_of(options, pool));
         }
         if (seen & 1u << (option - options)) {
@@ -150,6 +162,19 @@ const char *account_words_file(const account_transport_words_t *words, account_w
     return wrong ? apr_psprintf(pool, "%s %s", path, wrong) : NULL;
 }
 
+const char *account_words_digest(const char *text, int bytes, apr_pool_t *pool)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    char *hex = apr_pcalloc(pool, 2 * (apr_size_t)bytes + 1);
+    int i;
+
+    EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
+    for (i = 0; i < bytes; i++) {
+        apr_snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    return hex;
+}
+
 /* Whether a text is a port number. */
 static int is_port(const char *text)
 {
@@ -159,7 +184,7 @@ static int is_port(const char *text)
     return text[length] == '\0' && port >= 1 && port <= 65535;
 }
 
-const char *account_words_host(const char *authority, apr_pool_t *pool)
+const char *account_words_host(const char *authority)
 {
     const char *digits = "0123456789abcdefABCDEF:.%";
     const char *letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_";
@@ -171,21 +196,21 @@ const char *account_words_host(const char *authority, apr_pool_t *pool)
     if (*authority == '[') {
         end = authority + 1 + strspn(authority + 1, digits);
         if (end == authority + 1 || *end != ']') {
-            return apr_psprintf(pool, "%s is no host", authority);
+            return "what follows :// is no host";
         }
         end++;
     }
     else {
         end = authority + strspn(authority, letters);
         if (end == authority) {
-            return apr_psprintf(pool, "\"%s\" is no host", authority);
+            return "what follows :// is no host";
         }
     }
     if (*end == '\0') {
         return NULL;
     }
     if (*end != ':' || !is_port(end + 1)) {
-        return apr_psprintf(pool, "%s is not HOST or HOST:PORT", authority);
+        return "what follows :// is not HOST or HOST:PORT";
     }
     return NULL;
 }
@@ -202,7 +227,7 @@ const char *account_transport_parse(account_transport_t **transport,
         return "an address is missing: smtp://HOST, https://HOST/PATH, |PROGRAM or file:/PATH";
     }
     for (i = 0; i < KINDS; i++) {
-        if (strncmp(address, kinds[i].mark, strlen(kinds[i].mark)) == 0) {
+        if (strncasecmp(address, kinds[i].mark, strlen(kinds[i].mark)) == 0) {
             wrong = kinds[i].parse(made, words, pool);
             if (!wrong) {
                 *transport = made;
@@ -210,10 +235,14 @@ const char *account_transport_parse(account_transport_t **transport,
             return wrong;
         }
     }
-    return apr_psprintf(pool,
-                        "%s is no address of a known kind: smtp://HOST, smtps://HOST, "
-                        "http://HOST/PATH, https://HOST/PATH, |PROGRAM or file:/PATH",
-                        address);
+    return "the first word is no address of a known kind: smtp://HOST, smtps://HOST, "
+           "http://HOST/PATH, https://HOST/PATH, |PROGRAM or file:/PATH";
+}
+
+int account_transport_is_same(const account_transport_t *a, const account_transport_t *b)
+{
+    return strcmp(a->name, b->name) == 0
+           && strcmp(a->identity ? a->identity : "", b->identity ? b->identity : "") == 0;
 }
 
 const char *account_transport_name(const account_transport_t *transport)

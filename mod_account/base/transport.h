@@ -38,8 +38,11 @@ typedef struct account_transport_words_t {
 const char *account_transport_parse(account_transport_t **transport,
                                     const account_transport_words_t *words, apr_pool_t *pool);
 
-/* The same text for the same transport, to tell two apart; holds no password. */
+/* What names it in the log. Holds no password, nor the path of a gateway, which may hold a key. */
 const char *account_transport_name(const account_transport_t *transport);
+
+/* Whether both lead to the same in the same way, with the same password. */
+int account_transport_is_same(const account_transport_t *a, const account_transport_t *b);
 
 /* One message on its way. */
 typedef struct account_parcel_t {
@@ -72,9 +75,10 @@ typedef struct account_dispatch_t {
     apr_pool_t *pool;
 } account_dispatch_t;
 
-/* Sends the parcels, eight at once, each for at most 10 seconds; returns when all have ended, or
- * two seconds at most after stopping() said so (the rest then ACCOUNT_PARCEL_WAITS; one that was on
- * its way may have arrived). */
+/* Sends the parcels, eight at once, each for at most 10 seconds; returns when all have ended. When
+ * stopping() says so no more are started, and those on their way have two seconds to end; what then
+ * remains is ACCOUNT_PARCEL_WAITS (one that was on its way may have arrived). So it returns three
+ * seconds at most after that. */
 void account_transport_send(const account_transport_t *transport, account_dispatch_t *dispatch);
 
 #endif

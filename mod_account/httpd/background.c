@@ -15,9 +15,13 @@
 APLOG_USE_MODULE(account);
 
 /*
- * mod_watchdog's threads: one child at a time has each. A thread that a transport keeps busy delays
- * no other transport, and nothing here delays a request.
+ * mod_watchdog's threads: one child at a time works in each, all children have it and ask ten times
+ * a second whether they may. So there are eight for delivery at most: up to eight transports have a
+ * thread each, where one that is busy delays no other; more share, one after the other in a round.
+ * Nothing here delays a request.
  */
+
+#define DELIVERERS 8
 
 #define DELIVERY_INTERVAL apr_time_from_msec(500)
 #define SWEEP_INTERVAL apr_time_from_sec(60)
@@ -36,15 +40,15 @@ typedef struct account_background_t {
 
 /* What of a backend goes through one transport. */
 typedef struct account_route_out_t {
+    const account_transport_t *transport;
     account_backend_t *backend;
     apr_array_header_t *posts; /* of account_post_t * */
 } account_route_out_t;
 
-/* A thread: that of a transport, or (transport NULL) the one that sweeps. */
+/* A thread: one that delivers, or (ways NULL) the one that sweeps. */
 typedef struct account_worker_t {
     account_background_t *background;
-    const account_transport_t *transport;
-    apr_array_header_t *ways;           /* of account_route_out_t *: a transport's */
+    apr_array_header_t *ways;           /* of account_route_out_t *: those of its transports */
     const apr_array_header_t *backends; /* of account_backend_t *: the sweeper's */
     server_rec *server;                 /* for the log */
 } account_worker_t;
@@ -150,7 +154,7 @@ static apr_status_t work(int state, void *data, apr_pool_t *pool)
     apr_atomic_inc32(&background->running);
     if (!is_stopping(background)) {
         apr_pool_create(&rounds, pool);
-        if (worker->transport) {
+        if (worker->ways) {
             deliver(worker, rounds);
         }
         else {
@@ -184,55 +188,51 @@ void account_background_begin(server_rec *servers, apr_pool_t *pchild)
     }
 }
 
-static int is_same(const account_transport_t *a, const account_transport_t *b)
+/* The transport under which all that are the same as this one go; itself: it is the first. */
+static const account_transport_t *first_of(apr_array_header_t *transports,
+                                           const account_transport_t *transport)
 {
-    return strcmp(account_transport_name(a), account_transport_name(b)) == 0;
-}
-
-static account_worker_t *worker_of(apr_array_header_t *workers,
-                                   const account_transport_t *transport, apr_pool_t *pool)
-{
-    account_worker_t *worker;
     int i;
 
-    for (i = 0; i < workers->nelts; i++) {
-        worker = APR_ARRAY_IDX(workers, i, account_worker_t *);
-        if (is_same(worker->transport, transport)) {
-            return worker;
+    for (i = 0; i < transports->nelts; i++) {
+        const account_transport_t *first =
+            APR_ARRAY_IDX(transports, i, const account_transport_t *);
+
+        if (account_transport_is_same(first, transport)) {
+            return first;
         }
     }
-    worker = apr_pcalloc(pool, sizeof(*worker));
-    worker->transport = transport;
-    worker->ways = apr_array_make(pool, 1, sizeof(account_route_out_t *));
-    APR_ARRAY_PUSH(workers, account_worker_t *) = worker;
-    return worker;
+    APR_ARRAY_PUSH(transports, const account_transport_t *) = transport;
+    return transport;
 }
 
-static account_route_out_t *way_of(account_worker_t *worker, account_backend_t *backend,
-                                   apr_pool_t *pool)
+static account_route_out_t *way_of(apr_array_header_t *ways, const account_transport_t *transport,
+                                   account_backend_t *backend)
 {
+    apr_pool_t *pool = ways->pool;
     account_route_out_t *way;
     int i;
 
-    for (i = 0; i < worker->ways->nelts; i++) {
-        way = APR_ARRAY_IDX(worker->ways, i, account_route_out_t *);
-        if (way->backend == backend) {
+    for (i = 0; i < ways->nelts; i++) {
+        way = APR_ARRAY_IDX(ways, i, account_route_out_t *);
+        if (way->transport == transport && way->backend == backend) {
             return way;
         }
     }
     way = apr_pcalloc(pool, sizeof(*way));
+    way->transport = transport;
     way->backend = backend;
     way->posts = apr_array_make(pool, 2, sizeof(account_post_t *));
-    APR_ARRAY_PUSH(worker->ways, account_route_out_t *) = way;
+    APR_ARRAY_PUSH(ways, account_route_out_t *) = way;
     return way;
 }
 
-static void add_post(apr_array_header_t *workers, const account_server_t *config,
-                     account_channel_e channel, apr_pool_t *pool)
+static void add_post(apr_array_header_t *ways, apr_array_header_t *transports,
+                     const account_server_t *config, account_channel_e channel)
 {
-    const account_transport_t *transport = config->options.transports[channel].transport;
-    account_worker_t *worker = worker_of(workers, transport, pool);
-    account_route_out_t *way = way_of(worker, config->backend, pool);
+    const account_transport_t *transport =
+        first_of(transports, config->options.transports[channel].transport);
+    account_route_out_t *way = way_of(ways, transport, config->backend);
     account_post_t *post;
     int i;
 
@@ -242,26 +242,51 @@ static void add_post(apr_array_header_t *workers, const account_server_t *config
             return;
         }
     }
-    post = apr_pcalloc(pool, sizeof(*post));
+    post = apr_pcalloc(ways->pool, sizeof(*post));
     post->realm = config->realm;
     post->channel = channel;
-    post->transport = worker->transport;
+    post->transport = transport;
     APR_ARRAY_PUSH(way->posts, account_post_t *) = post;
 }
 
-/* Of account_worker_t *: one for each distinct transport of servers that have a database. */
-static apr_array_header_t *transport_workers(server_rec *servers, apr_pool_t *pool)
+static void add_way(apr_array_header_t *workers, int place, account_route_out_t *way)
 {
-    apr_array_header_t *workers = apr_array_make(pool, 4, sizeof(account_worker_t *));
+    account_worker_t *worker;
+
+    if (place == workers->nelts) {
+        worker = apr_pcalloc(workers->pool, sizeof(*worker));
+        worker->ways = apr_array_make(workers->pool, 1, sizeof(account_route_out_t *));
+        APR_ARRAY_PUSH(workers, account_worker_t *) = worker;
+    }
+    worker = APR_ARRAY_IDX(workers, place, account_worker_t *);
+    APR_ARRAY_PUSH(worker->ways, account_route_out_t *) = way;
+}
+
+/* Of account_worker_t *, over which the distinct transports of servers that have a database are
+ * spread: each transport has one, so that it is used by one thread at a time. */
+static apr_array_header_t *delivery_workers(server_rec *servers, apr_pool_t *pool)
+{
+    apr_array_header_t *workers = apr_array_make(pool, DELIVERERS, sizeof(account_worker_t *));
+    apr_array_header_t *transports = apr_array_make(pool, 4, sizeof(account_transport_t *));
+    apr_array_header_t *ways = apr_array_make(pool, 4, sizeof(account_route_out_t *));
     server_rec *server;
-    int i;
+    int i, j;
 
     for (server = servers; server; server = server->next) {
         const account_server_t *config = account_server_of(server);
 
         for (i = 0; config->backend && i < ACCOUNT_CHANNELS; i++) {
             if (config->options.transports[i].transport) {
-                add_post(workers, config, i, pool);
+                add_post(ways, transports, config, i);
+            }
+        }
+    }
+    for (i = 0; i < transports->nelts; i++) {
+        for (j = 0; j < ways->nelts; j++) {
+            account_route_out_t *way = APR_ARRAY_IDX(ways, j, account_route_out_t *);
+
+            if (way->transport == APR_ARRAY_IDX(transports, i, const account_transport_t *)) {
+                add_way(workers, i % DELIVERERS, way);
             }
         }
     }
@@ -312,7 +337,7 @@ static apr_status_t hire(account_worker_t *worker, const char *name, apr_interva
 apr_status_t account_background_create(server_rec *servers, apr_pool_t *pconf)
 {
     account_shared_t *shared = account_server_of(servers)->shared;
-    apr_array_header_t *workers = transport_workers(servers, pconf);
+    apr_array_header_t *workers = delivery_workers(servers, pconf);
     account_worker_t *sweeper = apr_pcalloc(pconf, sizeof(*sweeper));
     apr_status_t rv = APR_SUCCESS;
     int i;
@@ -331,10 +356,10 @@ apr_status_t account_background_create(server_rec *servers, apr_pool_t *pconf)
 
         worker->background = shared->background;
         worker->server = servers;
-        rv = hire(worker,
-                  worker->transport ? apr_psprintf(pconf, "_account_delivery_%d_", i)
-                                    : "_account_sweep_",
-                  worker->transport ? DELIVERY_INTERVAL : SWEEP_INTERVAL, pconf);
+        rv =
+            hire(worker,
+                 worker->ways ? apr_psprintf(pconf, "_account_delivery_%d_", i) : "_account_sweep_",
+                 worker->ways ? DELIVERY_INTERVAL : SWEEP_INTERVAL, pconf);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, servers,

@@ -300,9 +300,7 @@ static int check_transports(const account_server_t *config, server_rec *server, 
             const account_transport_option_t *b = &other->options.transports[i];
 
             if (a->transport && b->transport
-                && strcmp(account_transport_name(a->transport),
-                          account_transport_name(b->transport))
-                       != 0) {
+                && !account_transport_is_same(a->transport, b->transport)) {
                 ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
                              ACLOGNO(00212) "Syntax error on line %d of %s: the realm %s has "
                                             "another %s on line %d of %s: one realm, one way "

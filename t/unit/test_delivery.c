@@ -296,12 +296,12 @@ static void test_content(bench_t *bench, const char *folder)
 
 static void test_retries(bench_t *bench)
 {
-    static const int failed[] = {2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
+    static const int failed[] = {2, 4, 8, 16, 32, 64, 128, 256, 300};
     static const int down[] = {2, 4, 8, 16, 30, 30};
     entry_t *entry;
     int i;
 
-    for (i = 0; i < 10; i++) {
+    for (i = 0; i < 9; i++) {
         set_mode(bench, "75");
         entry = add("shop", ACCOUNT_SMS, "13800138000");
         entry->message.attempts = i + 1;
@@ -380,10 +380,37 @@ static void test_given_up(bench_t *bench)
     entry = add("shop", ACCOUNT_MAIL, "é <x>@b.c");
     run(bench);
     is_int(entry->delivery, ACCOUNT_UNDELIVERABLE, "a refused one is dropped");
+    is_int(bench->busy, 1, "which is an end too");
     is_str(bench->log,
            "warning AC00187: A message of realm shop (code-login to é***@b.c) was refused for "
            "good: its address is none\n",
            "and told");
+    reset();
+}
+
+static void test_last_attempt(bench_t *bench)
+{
+    entry_t *entry;
+
+    set_mode(bench, "75");
+    entry = add("shop", ACCOUNT_SMS, "13800138000");
+    entry->message.attempts = 10;
+    run(bench);
+    is_int(entry->delivery, ACCOUNT_UNDELIVERABLE, "the tenth failure is the last");
+    is_str(bench->log,
+           "warning AC00190: A message of realm shop (code-login to 138****8000) is given up after "
+           "10 attempts; the last: the program ended with exit status 75 (try again later)\n",
+           "and told");
+    reset();
+    set_mode(bench, "127");
+    entry = add("shop", ACCOUNT_SMS, "13800138000");
+    entry->message.attempts = 10;
+    run(bench);
+    ok(waits(entry, ACCOUNT_OUT_OF_REACH, 30), "a gateway out of reach does not count");
+    reset();
+    set_mode(bench, "0");
+    add("shop", ACCOUNT_SMS, "13800138000");
+    run(bench);
     reset();
 }
 
@@ -446,6 +473,7 @@ static void test_troubles(bench_t *bench)
     entry = add("shop", ACCOUNT_SMS, "13800138000");
     is_int(run(bench), APR_SUCCESS, "a server that stops");
     ok(waits(entry, ACCOUNT_POSTPONED, 0), "leaves the message to others at once");
+    is_int(bench->busy, 0, "and does not go on");
     reset();
     entry = add("shop", ACCOUNT_SMS, "13800138000");
     outbox()->ends_fail = 1000;
@@ -482,6 +510,7 @@ int main(void)
     bench.posts[1].realm = "club";
     bench.round.count = 1;
     test_retries(&bench);
+    test_last_attempt(&bench);
     test_given_up(&bench);
     bench.posts[0] = (account_post_t){"shop", ACCOUNT_SMS, bench.posts[1].transport, 0};
     test_troubles(&bench);
