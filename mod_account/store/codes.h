@@ -47,7 +47,7 @@ typedef struct account_redemption_t {
      * active. An account that holds it and never verified it is displaced (as by account_create);
      * what the account had of that kind before is given up, and logs in no longer, unless it is
      * its user name too, which then proves nothing any more; codes for all of those, and the
-     * account's tokens for links in mails, end. What is shown stays, if it is the same but for its
+     * account's tokens in mails, end. What is shown stays, if it is the same but for its
      * writing. */
     const account_ownership_t *own;
     /* Its account's attributes become those given, if they are still as read, else

@@ -479,6 +479,21 @@ static void *race_issue(void *data)
     return NULL;
 }
 
+/* Each has one of two right codes for one account, and each of these ends the other. */
+static void *race_two(void *data)
+{
+    entrant_t *entrant = data;
+    account_store_t store = store_of(entrant);
+    account_password_change_t change = {entrant->account, OTHER_HASH, NULL};
+    account_redemption_t redemption = {.reset = &change};
+    account_code_t code = *entrant->code;
+
+    code.purpose = entrant->number % 2 ? "reset" : "any";
+    entrant->status = account_code_redeem(&store, &code, &redemption, &entrant->state);
+    apr_pool_destroy(store.pool);
+    return NULL;
+}
+
 static void test_races(server_t *server)
 {
     const char *name = server->name;
@@ -514,6 +529,14 @@ static void test_races(server_t *server)
     is_int(wrong, 20, "%s: guesses at five codes are as many as the quota", name);
     code.quotas.count = 0;
 
+    for (i = 0; i < 5; i++) {
+        code.purpose = "reset";
+        issue(server, &code);
+        code.purpose = "any";
+        issue(server, &code);
+        is_int(run_race(&one, 20, race_two, ACCOUNT_CODE_RIGHT), 1, "%s: two codes, one winner",
+               name);
+    }
     is_int(run_race(&one, 16, race_create, ACCOUNT_CODE_RIGHT), 1, "%s: one name, many codes",
            name);
 }
