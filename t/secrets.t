@@ -177,8 +177,13 @@ is($server->get('/user/reset_password.do', query => { passwordOld => $password, 
 push @passwords, $new;
 push @tokens, canary($jar->get('mmall_login_token'));
 my $newer = secret();
-is($server->get('/user/forget_reset_password.do',
-    query => { username => 'geely', passwordNew => $newer, forgetToken => $tokens[1] })->{json}{status}, 0, 'a forgotten password');
+my %forgotten = (username => 'geely', passwordNew => $newer);
+is($server->get('/user/forget_reset_password.do', query => { %forgotten, forgetToken => $tokens[1] })->{json}{status}, 1,
+    'a token from before another password is worth nothing');
+$r = $server->get('/user/forget_check_answer.do', query => { username => 'geely', question => 'city', answer => $answer });
+push @tokens, canary($r->{json}{data});
+is($server->get('/user/forget_reset_password.do', query => { %forgotten, forgetToken => $tokens[-1] })->{json}{status}, 0,
+    'a forgotten password');
 push @passwords, $newer;
 is($server->get('/user/login.do', query => { username => 'geely', password => $newer }, cookie => $jar)->{json}{status}, 0, 'logs in');
 push @tokens, canary($jar->get('mmall_login_token'));
