@@ -178,7 +178,11 @@ push @passwords, $new;
 push @tokens, canary($jar->get('mmall_login_token'));
 my $newer = secret();
 is($server->get('/user/forget_reset_password.do',
-    query => { username => 'geely', passwordNew => $newer, forgetToken => $tokens[1] })->{json}{status}, 0, 'a forgotten password');
+    query => { username => 'geely', passwordNew => secret(), forgetToken => $tokens[1] })->{json}{status}, 1, 'which ends the token');
+$r = $server->get('/user/forget_check_answer.do', query => { username => 'geely', question => 'city', answer => $answer });
+push @tokens, canary($r->{json}{data});
+is($server->get('/user/forget_reset_password.do',
+    query => { username => 'geely', passwordNew => $newer, forgetToken => $tokens[-1] })->{json}{status}, 0, 'a forgotten password');
 push @passwords, $newer;
 is($server->get('/user/login.do', query => { username => 'geely', password => $newer }, cookie => $jar)->{json}{status}, 0, 'logs in');
 push @tokens, canary($jar->get('mmall_login_token'));
