@@ -140,4 +140,18 @@ canary($_) for values %asked;
 is(send_to($server, '13800138005')->{status}, 200, 'codes are sent again');
 kill TERM => $gateway;
 waitpid $gateway, 0;
+$server->stop;
+
+# --- more ways than threads ---
+
+$server = Account::Server->new(mounts => '', loglevel => 'debug', conf => "$contract${mail}AccountSms file:\@DIR\@/sms.jsonl\n",
+    vhost => [ map { "ServerName way$_.example\nAccountRealm way$_\nAccountSms file:\@DIR\@/way$_.jsonl" } 1 .. 11 ])->start;
+for (1 .. 11) {
+    $r = $server->post('/c/sms', form => { to => "138001381$_" . ($_ < 10 ? '0' : '') }, headers => { Host => "way$_.example" });
+    is($r->{status}, 200, "a code by way $_ of eleven") or diag($r->{text});
+}
+ok(arrives($server, "way$_.jsonl", "138001381$_" . ($_ < 10 ? '0' : ''), 10), "arrives by way $_") for 1 .. 11;
+my %threads = map { $_ => 1 } $server->logs->{error_log} =~ /Created child worker thread \((_account_delivery_\d+_)\)/g;
+is(scalar keys %threads, 8, 'eight threads deliver') or diag(join ' ', %threads);
+$server->stop;
 done();

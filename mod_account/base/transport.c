@@ -215,6 +215,16 @@ const char *account_words_host(const char *authority)
     return NULL;
 }
 
+/* What of an address can be told: what follows may hold a password. */
+static const char *scheme_of(const char *address, apr_pool_t *pool)
+{
+    apr_size_t length = strspn(address, "abcdefghijklmnopqrstuvwxyz");
+
+    return length > 0 && strncmp(address + length, "://", 3) == 0
+               ? apr_pstrcat(pool, apr_pstrmemdup(pool, address, length), "://…", NULL)
+               : "the first word";
+}
+
 const char *account_transport_parse(account_transport_t **transport,
                                     const account_transport_words_t *words, apr_pool_t *pool)
 {
@@ -235,8 +245,10 @@ const char *account_transport_parse(account_transport_t **transport,
             return wrong;
         }
     }
-    return "the first word is no address of a known kind: smtp://HOST, smtps://HOST, "
-           "http://HOST/PATH, https://HOST/PATH, |PROGRAM or file:/PATH";
+    return apr_pstrcat(pool, scheme_of(address, pool),
+                       " is no address of a known kind: smtp://HOST, smtps://HOST, "
+                       "http://HOST/PATH, https://HOST/PATH, |PROGRAM or file:/PATH",
+                       NULL);
 }
 
 int account_transport_is_same(const account_transport_t *a, const account_transport_t *b)
