@@ -22,7 +22,7 @@ my %mounts = (
 );
 my $server = Account::Server->new(
     mounts => '',
-    files => { 'sms.json' => '{"json": {"phone": "%{to}", "code": "%{code}"}, "success": {"status": [200]}}', 'gone/x' => '' },
+    files => { 'sms.json' => '{"json": {"phone": "%{to}", "code": "%{code}", "link": "%{link}"}, "success": {"status": [200]}}', 'gone/x' => '' },
     conf => "AccountSms file:\@DIR\@/messages.jsonl\nAccountMail file:\@DIR\@/messages.jsonl\n",
     vhost => [ map { join "\n", "ServerName $_.test", "AccountRealm $_", "AccountPublicURL http://$_.test",
         @{ $mounts{$_} } } sort keys %mounts ],
