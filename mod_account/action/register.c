@@ -10,14 +10,6 @@
 #include "action/session.h"
 #include "base/text.h"
 
-/* The kind that the shape of an identifier makes it. */
-static account_kind_e kind_of(const char *identifier, apr_pool_t *pool)
-{
-    return account_text_mobile(pool, identifier)  ? ACCOUNT_MOBILE
-           : account_text_email(pool, identifier) ? ACCOUNT_EMAIL
-                                                  : ACCOUNT_USER_NAME;
-}
-
 /* What the request wants to be known by. */
 static void collect_identifiers(const account_call_t *call, account_t *fields)
 {
@@ -28,12 +20,13 @@ static void collect_identifiers(const account_call_t *call, account_t *fields)
         fields->identifiers[kind] = account_call_value(call, account_kind_names[kind]);
     }
     if (any) {
-        kind = kind_of(any, call->store->pool);
+        /* its shape makes it what it is */
+        const char *mobile = account_text_mobile(call->store->pool, any);
+        const char *email = mobile ? NULL : account_text_email(call->store->pool, any);
+
+        kind = mobile ? ACCOUNT_MOBILE : email ? ACCOUNT_EMAIL : ACCOUNT_USER_NAME;
         if (!fields->identifiers[kind]) {
-            fields->identifiers[kind] =
-                kind == ACCOUNT_MOBILE  ? account_text_mobile(call->store->pool, any)
-                : kind == ACCOUNT_EMAIL ? account_text_email(call->store->pool, any)
-                                        : any;
+            fields->identifiers[kind] = mobile ? mobile : email ? email : any;
         }
     }
     for (kind = ACCOUNT_KINDS - 1; kind >= 0; kind--) {
