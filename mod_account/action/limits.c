@@ -1,9 +1,10 @@
 #include "action/limits.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <arpa/inet.h>
 #include <string.h>
+
+#include "base/text.h"
 
 #define MOST (APR_INT64_C(1000000000))
 #define PERIOD_MOST (366 * 24 * 3600 * APR_INT64_C(1000))
@@ -61,20 +62,6 @@ int account_limit_find(const char *name)
     return -1;
 }
 
-/* "60s" to milliseconds; 0: it is none. */
-static apr_int64_t parse_period(const char *text)
-{
-    static const char units[] = "smhd";
-    static const apr_int64_t factors[] = {1000, 60 * 1000, 3600 * 1000, 24 * 3600 * 1000};
-    apr_size_t digits = strspn(text, "0123456789");
-    const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
-
-    if (digits == 0 || digits > 9 || !unit || text[digits + 1]) {
-        return 0;
-    }
-    return apr_atoi64(text) * factors[unit - units];
-}
-
 static int parse_window(const char *word, account_window_t *window)
 {
     apr_size_t digits = strspn(word, "0123456789");
@@ -83,8 +70,8 @@ static int parse_window(const char *word, account_window_t *window)
         return 0;
     }
     window->most = apr_atoi64(word);
-    window->period = parse_period(word + digits + 1);
-    return window->most >= 1 && window->most <= MOST && window->period > 0
+    return window->most >= 1 && window->most <= MOST
+           && account_text_duration(word + digits + 1, &window->period)
            && window->period <= PERIOD_MOST;
 }
 

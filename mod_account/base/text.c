@@ -332,6 +332,28 @@ const char *account_text_email(apr_pool_t *pool, const char *text)
     return is_email(canonical) ? canonical : NULL;
 }
 
+int account_text_duration(const char *text, apr_int64_t *milliseconds)
+{
+    static const struct {
+        char unit;
+        apr_int64_t milliseconds;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    char *end;
+    apr_int64_t number = is_digit(*text) ? apr_strtoi64(text, &end, 10) : 0;
+    apr_size_t i;
+
+    if (number > 0 && end[0] && !end[1]) {
+        for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+            if (units[i].unit == *end
+                && number <= APR_INT64_C(3153600000000) / units[i].milliseconds) {
+                *milliseconds = number * units[i].milliseconds;
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 /* The number that count digits stand for, or -1. */
 static int number(const char *digits, int count)
 {

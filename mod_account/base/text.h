@@ -51,6 +51,10 @@ const char *account_text_mobile(apr_pool_t *pool, const char *text);
  */
 const char *account_text_email(apr_pool_t *pool, const char *text);
 
+/* Whether text is a duration as an administrator writes it: a whole number above 0 and s, m, h or
+ * d, of at most a hundred years. */
+int account_text_duration(const char *text, apr_int64_t *milliseconds);
+
 /* Whether text is a real date YYYY-MM-DD, from 1800-01-01 on (proleptic Gregorian). */
 int account_text_is_date(const char *text);
 

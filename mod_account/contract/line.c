@@ -5,6 +5,8 @@
 #include <apr_tables.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* What a word looks like without the backslashes that httpd takes out. */
 static const char *unescape(const char *start, apr_size_t length, char quote, apr_pool_t *pool)
 {
@@ -66,25 +68,12 @@ const char *account_line_words(const account_line_t *line, apr_array_header_t **
 
 const char *account_line_duration(const char *word, apr_int64_t *milliseconds, apr_pool_t *pool)
 {
-    static const struct {
-        char unit;
-        apr_int64_t milliseconds;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
-    char *end;
-    apr_int64_t number = apr_isdigit(*word) ? apr_strtoi64(word, &end, 10) : 0;
-    apr_size_t i;
-
-    if (number > 0 && end[0] && !end[1]) {
-        for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-            if (units[i].unit == *end
-                && number <= APR_INT64_C(3153600000000) / units[i].milliseconds) {
-                *milliseconds = number * units[i].milliseconds;
-                return NULL;
-            }
-        }
-    }
-    return apr_psprintf(
-        pool, "\"%s\" is no duration: a whole number above 0 and s, m, h or d, as in 30m", word);
+    return account_text_duration(word, milliseconds)
+               ? NULL
+               : apr_psprintf(pool,
+                              "\"%s\" is no duration: a whole number above 0 and s, m, h or d, as "
+                              "in 30m",
+                              word);
 }
 
 /* Levenshtein's distance, given up beyond 40 characters. */
