@@ -40,8 +40,11 @@ sub here {
 my @blocks;
 {
     my ($number, $block) = (0);
+    my $elsewhere = 0;    # sections that tests of their own run: t/behind.t, t/forward.t
     for (split /\n/, $readme) {
         $number++;
+        $elsewhere = /\A##+ (?:Behind |nginx in front)/ if !$block && /\A##+ /;
+        next if $elsewhere;
         if ($block) {
             if (/\A```\z/) { undef $block }
             else           { $block->[2] .= "$_\n" }

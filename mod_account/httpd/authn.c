@@ -1,3 +1,4 @@
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -96,9 +97,14 @@ static const char *return_address(request_rec *r)
 {
     request_rec *original = account_request_original(r);
     const char *address = original->unparsed_uri;
+    const char *c;
 
     if (is_asked_by_proxy(r)) {
-        address = apr_table_get(r->headers_in, "X-Forwarded-Uri");
+        const char *method = apr_table_get(r->headers_in, "X-Forwarded-Method");
+
+        address = !method || strcmp(method, "GET") == 0
+                      ? apr_table_get(r->headers_in, "X-Forwarded-Uri")
+                      : NULL;
     }
     else if (original->method_number != M_GET) {
         return NULL;
@@ -109,8 +115,13 @@ static const char *return_address(request_rec *r)
     if (!address || *address != '/') {
         return NULL;
     }
+    for (c = address; *c; c++) {
+        if (apr_iscntrl(*c)) {
+            return NULL; /* browsers skip some: "/<TAB>/host" */
+        }
+    }
     /* to a browser //host and /\host are another site */
-    return address + strspn(address, "/\\") - 1;
+    return apr_pstrcat(r->pool, "/", address + strspn(address, "/\\"), NULL);
 }
 
 /* Where to sign in, and where to go then; NULL: nowhere, or this is no browser. */

@@ -1,9 +1,11 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <httpd.h>
+#include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <util_filter.h>
 #include <string.h>
 
 #include "contract/buffer.h"
@@ -51,49 +53,102 @@ static int collect(void *baton, const char *name, const char *value)
     return 1;
 }
 
-/* "Connection: X-Account-Role" would have mod_proxy drop the header that is set here. */
-static void take_out_of_connection(request_rec *r, const char *prefix)
+/* "Connection: X-Account-Role" would have mod_proxy drop the header that is set here. What may
+ * stand between names, and what a reader skips there, is not the same for all readers. */
+static void take_out_of_connection(apr_table_t *headers, const char *prefix, apr_pool_t *pool)
 {
-    const char *header = apr_table_get(r->headers_in, "Connection");
+    static const char separators[] = ", \t\v\f\r\n;=\"'()\\";
+    const char *header = apr_table_get(headers, "Connection");
     const char *left = "";
     int any = 0;
 
     while (header && *header) {
-        const char *token, *end;
+        apr_size_t length;
 
-        header += strspn(header, ", \t");
-        end = header + strcspn(header, ",");
-        token = apr_pstrmemdup(r->pool, header, end - header);
-        header = end;
-        if (begins_so(token, prefix)) {
+        header += strspn(header, separators);
+        length = strcspn(header, separators);
+        if (begins_so(header, prefix)) {
             any = 1;
         }
-        else if (*token) {
-            left = apr_pstrcat(r->pool, left, *left ? ", " : "", token, NULL);
+        else if (length > 0) {
+            left = apr_pstrcat(pool, left, *left ? ", " : "", apr_pstrmemdup(pool, header, length),
+                               NULL);
         }
+        header += length;
     }
     if (any) {
-        apr_table_setn(r->headers_in, "Connection", left);
+        apr_table_setn(headers, "Connection", left);
+    }
+}
+
+static void take_out_of(apr_table_t *headers, const char *prefix, apr_pool_t *pool)
+{
+    found_t found = {.prefix = prefix, .names = apr_array_make(pool, 1, sizeof(const char *))};
+    int i;
+
+    apr_table_do(collect, &found, headers, NULL);
+    for (i = 0; i < found.names->nelts; i++) {
+        apr_table_unset(headers, APR_ARRAY_IDX(found.names, i, const char *));
+    }
+    take_out_of_connection(headers, prefix, pool);
+}
+
+/* NULL: nobody is told. Without accounts of its own a server still takes out what another one would
+ * set: they may have the same back end. */
+static const char *prefix_of(request_rec *r)
+{
+    const account_server_t *server = account_server_of(r->server);
+
+    return server->shared->backends->nelts > 0 ? server->header_prefix : NULL;
+}
+
+/* With MergeTrailers what comes behind a body in chunks becomes headers, which who reads the body
+ * first (mod_proxy_fcgi does) passes on. */
+static apr_status_t clean_trailers(ap_filter_t *f, apr_bucket_brigade *brigade,
+                                   ap_input_mode_t mode, apr_read_type_e block,
+                                   apr_off_t read_bytes)
+{
+    request_rec *r = f->r;
+    apr_table_t *before = r->headers_in;
+    apr_status_t rv = ap_get_brigade(f->next, brigade, mode, block, read_bytes);
+    const char *prefix = prefix_of(r);
+
+    if (r->headers_in != before && prefix) {
+        take_out_of(r->trailers_in, prefix, r->pool);
+        r->headers_in = apr_table_overlay(r->pool, before, r->trailers_in);
+    }
+    return rv;
+}
+
+#define TRAILERS_FILTER "ACCOUNT_TRAILERS"
+
+static void watch_trailers(request_rec *r)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+
+    if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE) {
+        ap_add_input_filter(TRAILERS_FILTER, NULL, r, r->connection);
     }
 }
 
 /* Before anybody reads them. */
 static int take_out(request_rec *r)
 {
-    const account_server_t *server = account_server_of(r->server);
-    found_t found = {.prefix = server->header_prefix};
-    int i;
+    const char *prefix = prefix_of(r);
 
-    if (!server->backend || !found.prefix) {
-        return DECLINED;
+    if (prefix) {
+        take_out_of(r->headers_in, prefix, r->pool);
+        watch_trailers(r);
     }
-    found.names = apr_array_make(r->pool, 1, sizeof(const char *));
-    apr_table_do(collect, &found, r->headers_in, NULL);
-    for (i = 0; i < found.names->nelts; i++) {
-        apr_table_unset(r->headers_in, APR_ARRAY_IDX(found.names, i, const char *));
-    }
-    take_out_of_connection(r, found.prefix);
     return DECLINED;
+}
+
+/* An internal redirect loses the filter. */
+static void insert_filter(request_rec *r)
+{
+    if (r->prev && !r->main && prefix_of(r)) {
+        watch_trailers(r);
+    }
 }
 
 /* UTF-8, escaped as in addresses, so that no header says two things to two readers. */
@@ -113,7 +168,8 @@ static const char *escape(const char *value, apr_pool_t *pool)
     return buffer.bytes;
 }
 
-/* What is signed: the time and each header, a line each, in the order of account_claims. */
+/* What is signed: the time, then "Name: value" of each header that there is (without the prefix,
+ * the value as it is sent), in the order of account_claims, each with a newline at its end. */
 static int sign(request_rec *r, apr_table_t *headers, const char *lines)
 {
     const account_server_t *server = account_server_of(r->server);
@@ -156,15 +212,31 @@ int account_headers_set(request_rec *r, const account_identity_t *identity, apr_
     return !server->header_keys || sign(r, headers, lines.bytes);
 }
 
+/* A cache may not give it to somebody else: neither it nor the page that it is a part of. */
+static void keep_private(request_rec *r)
+{
+    for (; r; r = r->main) {
+        const char *said = apr_table_get(r->err_headers_out, "Cache-Control");
+
+        if (!said || !ap_find_token(r->pool, said, "private")) {
+            apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
+        }
+    }
+}
+
 static int tell(request_rec *r)
 {
     const account_identity_t *identity = account_request_identity(r);
+    const char *prefix = prefix_of(r);
 
     if (!identity) {
+        if (r->prev && prefix) {
+            /* of a request that was authenticated, and failed: this place has no guard */
+            take_out_of(r->headers_in, prefix, r->pool);
+        }
         return DECLINED;
     }
-    /* a cache may not give it to somebody else */
-    apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
+    keep_private(r);
     return account_headers_set(r, identity, r->headers_in) ? DECLINED : HTTP_SERVICE_UNAVAILABLE;
 }
 
@@ -175,13 +247,18 @@ const char *account_headers_set_prefix(cmd_parms *cmd, void *directory, const ch
     (void)directory;
     for (c = word; apr_isalnum(*c) || *c == '-'; c++) {
     }
-    if (*c || c - word < 3 || c - word > 64 || !apr_isalpha(*word) || c[-1] == ' ') {
-        return apr_psprintf(cmd->pool,
-                            "AccountHeaderPrefix: \"%s\" is no beginning of a header: 3 to 64 "
-                            "letters, digits and '-', as X-Account- is; or off",
-                            word);
+    if (strcasecmp(word, "off") == 0) {
+        account_server_of(cmd->server)->header_prefix = "";
+        return NULL;
     }
-    account_server_of(cmd->server)->header_prefix = strcasecmp(word, "off") == 0 ? "" : word;
+    if (*c || c - word < 3 || c - word > 64 || !apr_isalpha(*word) || c[-1] != '-') {
+        return apr_psprintf(
+            cmd->pool,
+            "AccountHeaderPrefix: \"%s\" is no beginning of a header: 3 to 64 "
+            "letters, digits and '-', with '-' at its end, as X-Account- is; or off",
+            word);
+    }
+    account_server_of(cmd->server)->header_prefix = word;
     return NULL;
 }
 
@@ -203,6 +280,8 @@ const char *account_headers_set_key(cmd_parms *cmd, void *directory, const char 
 void account_headers_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
+    ap_register_input_filter(TRAILERS_FILTER, clean_trailers, NULL, AP_FTYPE_PROTOCOL - 1);
     ap_hook_post_read_request(take_out, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(tell, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
