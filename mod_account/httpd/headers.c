@@ -212,15 +212,13 @@ int account_headers_set(request_rec *r, const account_identity_t *identity, apr_
     return !server->header_keys || sign(r, headers, lines.bytes);
 }
 
-/* A cache may not give it to somebody else: neither it nor the page that it is a part of. */
+/* A cache may not give it to somebody else. */
 static void keep_private(request_rec *r)
 {
-    for (; r; r = r->main) {
-        const char *said = apr_table_get(r->err_headers_out, "Cache-Control");
+    const char *said = apr_table_get(r->err_headers_out, "Cache-Control");
 
-        if (!said || !ap_find_token(r->pool, said, "private")) {
-            apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
-        }
+    if (!said || !ap_find_token(r->pool, said, "private")) {
+        apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
     }
 }
 

@@ -79,7 +79,7 @@ sub forget { my ($self) = @_; truncate $self->{file}, 0 or croak "$self->{file}:
 sub lines_of {
     my ($head) = @_;
     my (undef, @lines) = split /[\r\n\0\f\x0b]+/, $head;
-    return map { /\A([^:]*):?(.*)\z/s ? [ $1, $2 =~ s/\A[ \t]+|[ \t]+\z//gr ] : () } @lines;
+    return map { [ /\A([^:]*):?[ \t]*(.*?)[ \t]*\z/s ] } @lines;
 }
 
 # As CGI and its kin map a name, with whatever is left of blanks before it.
