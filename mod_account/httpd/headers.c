@@ -26,9 +26,13 @@ static char folded(char c)
     return apr_isalnum(c) ? (char)apr_tolower(c) : '-';
 }
 
-/* CGI and its kin know one separator, '_', for whatever is no letter and no digit. */
+/* CGI and its kin know one separator, '_', for whatever is no letter and no digit; who trims names
+ * may trim more than blanks. */
 static int begins_so(const char *name, const char *prefix)
 {
+    while (*name && !apr_isalnum(*name)) {
+        name++;
+    }
     for (; *prefix; name++, prefix++) {
         if (!*name || folded(*name) != folded(*prefix)) {
             return 0;
