@@ -1,3 +1,4 @@
+#include <ap_expr.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
@@ -43,6 +44,18 @@ int account_identity_set(request_rec *r, const account_identity_t *found)
     return 1;
 }
 
+/* Whether the place is there to be asked by another server: the address that somebody wants is not
+ * this request's. */
+static int is_asked_by_proxy(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *error = NULL;
+    const char *handler =
+        core->expr_handler ? ap_expr_str_exec(r, core->expr_handler, &error) : core->handler;
+
+    return !error && handler && strcmp(handler, ACCOUNT_FORWARD_HANDLER) == 0;
+}
+
 static int check_access(request_rec *r)
 {
     const account_identity_t *identity;
@@ -55,6 +68,9 @@ static int check_access(request_rec *r)
                       ACLOGNO(00261) "AuthType Account needs AccountDatabase and AccountSecretFile "
                                      "in the server's configuration");
         return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (is_asked_by_proxy(r)) {
+        account_request_of(r)->matched = 0; /* a path that somebody else's client wrote */
     }
     identity = account_request_caller(r);
     if (account_request_of(r)->is_unknown) {
@@ -80,15 +96,6 @@ static int is_navigation(request_rec *r)
     }
     return accept && ap_strcasestr(accept, "text/html")
            && !apr_table_get(r->headers_in, "X-Requested-With");
-}
-
-/* Whether the place is there to be asked by another server: the address that somebody wants is not
- * this request's. */
-static int is_asked_by_proxy(request_rec *r)
-{
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-
-    return core->handler && strcmp(core->handler, ACCOUNT_FORWARD_HANDLER) == 0;
 }
 
 /* The address that was asked for, without scheme and host: whatever it is made of, it leads to this

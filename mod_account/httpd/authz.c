@@ -48,6 +48,10 @@ static void remember(cmd_parms *cmd, const apr_array_header_t *roles)
     account_server_t *server = account_server_of(cmd->server);
     account_requirement_t *requirement;
 
+    if (!server) { /* a virtual host without any directive of ours */
+        server = account_server_create(cmd->pool, cmd->server);
+        ap_set_module_config(cmd->server->module_config, &account_module, server);
+    }
     if (!server->requirements) {
         server->requirements = apr_array_make(cmd->pool, 2, sizeof(account_requirement_t));
     }

@@ -36,8 +36,52 @@ static int handler(request_rec *r)
     return OK;
 }
 
+/* Whether something that directly stands in the section begins so. */
+static const ap_directive_t *find(const ap_directive_t *section, const char *name, const char *args)
+{
+    const ap_directive_t *line;
+
+    for (line = section->first_child; line; line = line->next) {
+        const char *end = args && line->args ? ap_strcasestr(line->args, args) : NULL;
+
+        if (strncasecmp(line->directive, name, strlen(name)) == 0
+            && (!args || (end && strchr(" \t\"", end[strlen(args)])))) {
+            return line;
+        }
+    }
+    return NULL;
+}
+
+/* Most places inherit "Require all granted" from the folder of the site, and a Require that was
+ * forgotten would go unnoticed. 0: so it is, and that is logged. */
+static int check_sections(const ap_directive_t *line, server_rec *server)
+{
+    int good = 1;
+
+    for (; line; line = line->next) {
+        const ap_directive_t *handler = find(line, "SetHandler", ACCOUNT_FORWARD_HANDLER);
+
+        if (handler && !find(line, "Require", NULL) && !find(line, "<Require", NULL)) {
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+                         ACLOGNO(00280) "Syntax error on line %d of %s: SetHandler %s "
+                                        "needs a Require in the same section",
+                         handler->line_num, handler->filename, ACCOUNT_FORWARD_HANDLER);
+            good = 0;
+        }
+        good = check_sections(line->first_child, server) && good;
+    }
+    return good;
+}
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+{
+    (void)pconf, (void)plog, (void)ptemp;
+    return check_sections(ap_conftree, server) ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
 void account_forward_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
 }

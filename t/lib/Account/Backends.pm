@@ -135,7 +135,7 @@ sub caddy {
     my ($text, %more) = @_;
     my $self = make('caddy', free_port());
     -x '/usr/bin/caddy' or croak 'caddy is not installed';
-    spew("$self->{dir}/Caddyfile", $self->filled("{\n    admin off\n    auto_https off\n    persist_config off\n}\n$text\n", %more));
+    spew("$self->{dir}/Caddyfile", $self->filled("{\n    admin off\n    auto_https off\n}\n$text\n", %more));
     $self->{command} = [ qw(/usr/bin/caddy run --adapter caddyfile --config), "$self->{dir}/Caddyfile" ];
     return $self->begin;
 }
