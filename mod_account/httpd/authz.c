@@ -63,7 +63,7 @@ static authz_status find(request_rec *r, const account_identity_t **identity)
     *identity = account_request_identity(r);
     if (!*identity && r->user) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      ACLOGNO(00265) "Require account…: %s was authenticated by somebody else; it "
+                      ACLOGNO(00265) "Require account: %s was authenticated by somebody else; it "
                                      "takes AuthType Account or AuthBasicProvider account",
                       ap_escape_logitem(r->pool, r->user));
     }
