@@ -102,6 +102,7 @@ sub login_again {
     my ($name, $password) = @_;
     my $jar = Account::Jar->new;
     $server->post('/user/login.do', form => { username => $name, password => $password }, cookie => $jar);
+    canary($jar->get('mmall_login_token'));
     return $jar;
 }
 
@@ -222,7 +223,7 @@ is(status('/members/', cookie => 'frontend=' . $anna->get('mmall_login_token')),
 for my $bad ('', 'x', 'a' x 26, substr($anna->get('mmall_login_token'), 0, -1), uc $anna->get('mmall_login_token'), $anna->get('mmall_login_token') . 'a') {
     is(status('/members/', cookie => "mmall_login_token=$bad"), 401, "no session: '$bad'");
 }
-is(status('/members/?mmall_login_token=' . $anna->get('mmall_login_token')), 401, 'nor one in the address');
+is(status('/members/?mmall_login_token=' . (account('carl'))[0]->get('mmall_login_token')), 401, 'nor one in the address');
 is($server->request(HEAD => '/members/', cookie => $anna)->{status}, 200, 'HEAD');
 is($server->request(HEAD => '/members/')->{status}, 401, '... of nobody');
 is($server->request(OPTIONS => '/members/')->{status}, 401, 'OPTIONS of nobody');
@@ -251,6 +252,10 @@ for ([ 'Require account-role admn', qr/line \d+ of .*admn is none of AccountRole
     my ($status, $said) = configtest("<Location /x>\nAuthType Account\nRequire account\n</Location>\n", db => 'none');
     ok($status && $said =~ /line \d+ of .*Require account needs AccountDatabase/, 'configtest: without a database') or diag($said);
 }
+
+my $bare = Account::Server->new(db => 'none', mounts => '', contracts => 0, conf => "<Location /static.txt>\nRequire expr \"%{ACCOUNT:role} != 'x'\"\n</Location>\n")->start;
+is($bare->get('/static.txt')->{status}, 503, 'an expression that nobody can answer grants nothing');
+like($bare->error_log, qr/AC00268: %\{ACCOUNT:role\} needs AccountDatabase/, 'and the log says why');
 
 # --- README: Protect a folder ---
 
