@@ -106,6 +106,7 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
         config->backend = backend_of(config, server, pool);
     }
     account_defaults_number_lookups(config, pool);
+    config->router = account_router_make(config->mounts, pool);
     return 1;
 }
 
