@@ -85,7 +85,7 @@ for my $done (sort { $a->[0] <=> $b->[0] } @done) {
 my @NEVER = (
     # actions, outcomes, reason
     [ qr/./, qr/\Aunavailable\z/, 'the machine must fail: t/database-down.t' ],
-    [ qr/\A(?:none|current|logout|open_link|points)\z/,     qr/\Atoo-many\z/, 'nothing is counted' ],
+    [ qr/\A(?:none|current|logout|open_link|points|sessions|end_session|end_other_sessions)\z/,     qr/\Atoo-many\z/, 'nothing is counted' ],
     [ qr/\A(?:set_role|disable|enable)\z/,                  qr/\Atoo-many\z/, 'nothing is counted of administrators' ],
     [ qr/\A(?:activate|reset_by_link)\z/,                   qr/\Atoo-many\z/, 'a random token needs no limit' ],
     [ qr/\Aregister/, qr/\Ainvalid\.extra\.notify_/, 'the parameter is account, which was refused before' ],
