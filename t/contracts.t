@@ -102,8 +102,9 @@ my %NEVER = (
     (map { ("links $_ bad-method" => "${_}_page has the same path, and answers for both") } qw(activate reset)),
     (map { ("guochuang $_ bad-method" => "$_-send has the same path, and answers for both") }
             qw(registerPhone loginPhone forgetPassword)),
+    (map { ("devices $_ bad-method" => 'another route has the same path, and answers for both') } qw(end_others end_by_post end_others_by_post)),
     (map { ("$_.required" => 'it is a part of the path, which is another path without it') }
-            'youhaosuda captcha_image invalid.captcha_id',
+            'devices end invalid.session_id', 'youhaosuda captcha_image invalid.captcha_id',
         map { ("guochuang $_ invalid.target", "guochuang $_-send invalid.target") }
             qw(registerPhone loginPhone forgetPassword)),
 );
