@@ -273,6 +273,7 @@ const char *ask(server_t *server, const char *request, const char *form, const c
     int is_get = strcmp(method, "GET") == 0;
     account_store_t store = store_of(server);
     account_match_t match;
+    account_caller_t caller = {.cookies = cookies};
     account_exchange_t x = {
         .match = &match,
         .store = &store,
@@ -281,14 +282,15 @@ const char *ask(server_t *server, const char *request, const char *form, const c
         .body_type = is_get ? ACCOUNT_BODY_NONE : ACCOUNT_BODY_FORM,
         .body = is_get ? NULL : form,
         .body_length = is_get || !form ? 0 : strlen(form),
-        .cookies = cookies,
+        .caller = &caller,
         .cookie_names = server->cookie_names,
         .address = server->address,
         .agent = "unit/1",
     };
 
     memset(&server->response, 0, sizeof(server->response));
-    if (!account_engine_match(server->mounts, path, method, &match, server->process)
+    if (!account_router_match(account_router_make(server->mounts, server->process), path, method,
+                              &match, server->process)
         || !match.method_known) {
         return "no such route";
     }
