@@ -69,10 +69,9 @@ apr_status_t account_sessions_list(const account_store_t *store, apr_int64_t acc
 
 /*
  * Ends sessions of the account whose session own is (found by account_session_find): the one of
- * that id, which may be its own, or, where id is NULL, all but own. What somebody else may have
- * written into id matters not: what is no id of a session that lives ends none. *ended: how many;
- * -1: own is over by now, and nothing was done, so that of two sessions that end each other one
- * stays.
+ * that id, which may be its own, or, where id is NULL, all but own. id may be any text of a client:
+ * one that names no live session of the account ends none. *ended: how many; -1: own is over by
+ * now, and nothing was done, so that of two sessions that end each other one stays.
  */
 apr_status_t account_sessions_end(const account_store_t *store, const account_session_t *own,
                                   const char *id, apr_int64_t *ended);
