@@ -62,6 +62,7 @@ sub same {
     return $value if !defined $value || ref $value;
     return $value =~ s/\A[1-9]\d*\z/id/r if ($name // '') =~ /\A(?:id|user_id|entity_id|gid)\z/ && $value =~ /\A\d+\z/;
     return 'ms' if $value =~ /\A[12]\d{12}\z/;
+    return 'session' if $value =~ /\A[0-9a-f]{16}\z/;
     return 'code' if $value =~ /\A\d{6}\z/;
     return 'date' if $value =~ /\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+08:00\z/;
     my $uuid = qr/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
