@@ -216,21 +216,16 @@ int account_headers_set(request_rec *r, const account_identity_t *identity, apr_
     return !server->header_keys || sign(r, headers, lines.bytes);
 }
 
-/* A cache may not give it to somebody else. */
-static void keep_private(request_rec *r)
-{
-    const char *said = apr_table_get(r->err_headers_out, "Cache-Control");
-
-    if (!said || !ap_find_token(r->pool, said, "private")) {
-        apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
-    }
-}
-
 static int tell(request_rec *r)
 {
     const account_identity_t *identity = account_request_identity(r);
+    request_rec *original = account_request_original(r);
     const char *prefix = prefix_of(r);
 
+    if (!r->main && (identity || account_request_of(original)->caller.session)) {
+        /* made for somebody, if only by an expression: a cache may not give it to others */
+        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    }
     if (!identity) {
         if (r->prev && prefix) {
             /* of a request that was authenticated, and failed: this place has no guard */
@@ -238,7 +233,6 @@ static int tell(request_rec *r)
         }
         return DECLINED;
     }
-    keep_private(r);
     return account_headers_set(r, identity, r->headers_in) ? DECLINED : HTTP_SERVICE_UNAVAILABLE;
 }
 
