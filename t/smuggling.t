@@ -43,7 +43,6 @@ $server->{conf} .= join '', map { my ($address, $name, $lines) = @$_; "<VirtualH
     [ "127.0.0.1:$unsafe", 'unsafe-merge.test', "HttpProtocolOptions Unsafe LenientMethods Allow0.9\nMergeTrailers On" ],
     $h2 ? [ "127.0.0.1:$h2c", 'h2.test', "Protocols h2c http/1.1\nMergeTrailers On" ] : ();
 $server->{vhost} = [ "ServerName strict.test\n", "ServerName merge.test\nMergeTrailers On\n" ];
-my $plain = free_port();    # a virtual host without accounts, in front of the same application
 $server->write_conf;
 chmod 0755, glob $server->dir . '/htdocs/*/*.cgi';
 $server->start;
@@ -210,7 +209,6 @@ sub judge {
     $echo->forget;
 }
 
-my $host = 'strict.test';
 for my $row ([ 'as it comes', $server->port, 'strict.test' ], [ 'MergeTrailers', $server->port, 'merge.test' ], [ 'HttpProtocolOptions Unsafe', $unsafe, 'unsafe.test' ],
     [ 'Unsafe and MergeTrailers', $unsafe, 'unsafe-merge.test' ]) {
     my ($name, $port, $host) = @$row;
@@ -239,7 +237,6 @@ sub judge_scripts {
     cmp_ok($count, '>', $least, "$name: as many as that");
     unlink $scripts;
 }
-my $few = 0;
 my @some = grep { $_->{whole} || $_->{what} =~ /Role|list|byte (?:2|5|f)|two|three|variables/ } @shapes;
 for my $row ([ 'scripts', $server->port, 'strict.test' ], [ 'scripts, MergeTrailers', $server->port, 'merge.test' ], [ 'scripts, Unsafe, MergeTrailers', $unsafe, 'unsafe-merge.test' ]) {
     my ($name, $port, $host) = @$row;
@@ -277,6 +274,18 @@ SKIP: {
     $run->('/members/dump.php', '-d', $server->dir . '/body', '--trailer', "x-account-role: $V");
     $run->('/open/dump.php', '-d', $server->dir . '/body', '--trailer', "x-account-role: $V");
     judge_scripts('HTTP/2, trailers', 1);
+}
+# --- another virtual host without accounts, in front of the same application; RequestHeader is the server's ---
+
+my $module = $ENV{ACCOUNT_MODULE} || "$ROOT/.libs/mod_account.so";
+my $accounts = "AccountSecretFile @{[$server->dir]}/account.key\nAccountDatabase sqlite3 \@DIR\@/account.db\n";
+for my $row ([ $accounts, 'X-Account-Note: early', 'beside one with accounts: removed' ], [ '', "X-Account-Note: early\nX-Account-Role: $V", 'where there are no accounts at all: none of our business' ]) {
+    my ($lines, $arrives, $what) = @$row;
+    my $split = Account::Server->new(account => 0, db => 'none', modules => [qw(proxy proxy_http)],
+        conf  => "LoadModule account_module $module\nProxyPass /free/ http://$back/free/\nRequestHeader set X-Account-Note early early\n",
+        vhost => [ "ServerName plain.test\n", "ServerName accounts.test\n$lines" ])->start;
+    is(ours($split->get('/free/0', headers => { Host => 'plain.test', 'X-Account-Role' => $V })->{json}), $arrives, "a virtual host without accounts, $what");
+    $split->stop;
 }
 cmp_ok($sent, '>', 5000, "$sent requests");
 done();

@@ -135,7 +135,8 @@ static void watch_trailers(request_rec *r)
     }
 }
 
-/* Before anybody reads them. */
+/* Before anybody reads them. Of internal redirects too, which lose the filter and may lead to a
+ * place without a guard. */
 static int take_out(request_rec *r)
 {
     const char *prefix = prefix_of(r);
@@ -145,14 +146,6 @@ static int take_out(request_rec *r)
         watch_trailers(r);
     }
     return DECLINED;
-}
-
-/* An internal redirect loses the filter. */
-static void insert_filter(request_rec *r)
-{
-    if (r->prev && !r->main && prefix_of(r)) {
-        watch_trailers(r);
-    }
 }
 
 /* UTF-8, escaped as in addresses, so that no header says two things to two readers. */
@@ -220,17 +213,12 @@ static int tell(request_rec *r)
 {
     const account_identity_t *identity = account_request_identity(r);
     request_rec *original = account_request_original(r);
-    const char *prefix = prefix_of(r);
 
     if (!r->main && (identity || account_request_of(original)->caller.session)) {
         /* made for somebody, if only by an expression: a cache may not give it to others */
         apr_table_setn(r->err_headers_out, "Cache-Control", "private");
     }
     if (!identity) {
-        if (r->prev && prefix) {
-            /* of a request that was authenticated, and failed: this place has no guard */
-            take_out_of(r->headers_in, prefix, r->pool);
-        }
         return DECLINED;
     }
     return account_headers_set(r, identity, r->headers_in) ? DECLINED : HTTP_SERVICE_UNAVAILABLE;
@@ -278,6 +266,5 @@ void account_headers_register_hooks(apr_pool_t *pool)
     (void)pool;
     ap_register_input_filter(TRAILERS_FILTER, clean_trailers, NULL, AP_FTYPE_PROTOCOL - 1);
     ap_hook_post_read_request(take_out, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(tell, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
