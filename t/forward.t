@@ -133,6 +133,12 @@ is(sent_to($server->get('/auth', headers => forwarded('/m'))), '401', 'without A
 is(sent_to($server->get('/ask', headers => forwarded('/m', 'X-Forwarded-Method' => $_))), '303 /signin.html', "$_: to sign in, and not back to what it was for") for qw(POST PUT DELETE HEAD);
 is(sent_to($server->request($_, '/ask', headers => forwarded('/m'))), '303 /signin.html?return=%2fm', "asked by $_") for qw(HEAD POST PUT DELETE);
 
+for my $own ('/signin.html', '/signin.html?return=%2fx') {
+    is(sent_to($server->get('/ask', headers => forwarded($own))), '401', "$own itself is asked for: no loop");
+}
+is(scalar(() = $server->error_log =~ /AC00264: AccountLoginPage \/signin.html can't be seen by who is not signed in/g), 2, 'but a line in the log');
+is(sent_to($server->get('/ask', headers => forwarded('/signin.html/x'))), '303 /signin.html?return=%2fsignin.html%2fx', 'something else');
+
 # whither a browser goes from a page of the site that sets location to it
 sub leads {
     my ($address) = @_;

@@ -1,6 +1,6 @@
 # Headers that say who asks come from the server only: more than 500 shapes in which a client could try to bring its own, to
 # places with and without a guard. Judged by the bytes that the application got, not by what came back.
-# matrix: all
+# matrix: once
 use lib 't/lib';
 use Account::Backends 'same_name';
 use Account::Process 'free_port';

@@ -136,15 +136,17 @@ static const char *login_location(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
     const char *page = account_directory_of(r)->login_page;
+    const char *wanted =
+        is_asked_by_proxy(r) ? apr_table_get(r->headers_in, "X-Forwarded-Uri") : r->uri;
     const char *address;
     apr_size_t length;
 
-    if (!page || !*page || !is_navigation(r)
-        || (is_asked_by_proxy(r) && !apr_table_get(r->headers_in, "X-Forwarded-Uri"))) {
+    if (!page || !*page || !is_navigation(r) || !wanted) {
         return NULL;
     }
     length = strcspn(page, "?");
-    if (*page == '/' && strncmp(r->uri, page, length) == 0 && !r->uri[length]) {
+    if (*page == '/' && strncmp(wanted, page, length) == 0
+        && (!wanted[length] || wanted[length] == '?')) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       ACLOGNO(00264) "AccountLoginPage %s can't be seen by who is not signed in: "
                                      "give it a <Location> with Require all granted",
