@@ -33,6 +33,9 @@ my $server = Account::Server->new(
     AddHandler cgi-script .cgi
 </Directory>
 KeepAliveTimeout 1
+ErrorDocument 400 /free/error
+ErrorDocument 401 /free/error
+ErrorDocument 404 /free/error
 Listen 127.0.0.1:$unsafe
 END
     vhost => "ServerName strict.test\n",
