@@ -12,6 +12,8 @@ static void register_hooks(apr_pool_t *pool)
     account_startup_register_hooks(pool);
     account_secrecy_register_hooks(pool);
     account_handler_register_hooks(pool);
+    account_audit_register_hooks(pool);
+    account_status_register_hooks(pool);
 }
 
 AP_DECLARE_MODULE(account) = {
