@@ -72,7 +72,7 @@ const account_audit_row_t account_audit_rows[] = {
 
     EVENT("login", OK, LOGIN_SUCCESS, "logged in with the password"),
     EVENT("login", UNKNOWN_ACCOUNT, LOGIN_FAIL, "no account of that name"),
-    EVENT("login", WRONG_PASSWORD, LOGIN_FAIL, "wrong password, or no account of that name"),
+    EVENT("login", WRONG_PASSWORD, LOGIN_FAIL, "wrong name or password"),
     EVENT("login", WRONG_CODE, LOGIN_FAIL, "the right password with a wrong code"),
     EVENT("login", EXPIRED_CODE, LOGIN_FAIL, "the right password with a code that has expired"),
     EVENT("login", NOT_ACTIVATED, LOGIN_FAIL, "the account waits for its activation"),

@@ -150,7 +150,7 @@ static void add_census(status_t *status)
     add_number(status, "account_outbox_waiting", "Messages of the realm that are not delivered yet",
                census->waiting);
     oldest = add_metric(status, "account_outbox_oldest_seconds", "gauge",
-                        "How long the oldest of them has waited, in seconds");
+                        "How long the oldest undelivered message has waited, in seconds");
     add_sample(oldest, apr_psprintf(status->pool, "%" APR_INT64_T_FMT ".%03d",
                                     census->oldest / 1000, (int)(census->oldest % 1000)));
 }
@@ -172,7 +172,7 @@ static void add_processes(status_t *status)
                           "Look-ups that the cache could answer"),
                VALUE(account_counters_cache_hits(shared)));
     add_sample(
-        add_metric(status, "account_cache_misses_total", "counter", "Look-ups that it could not"),
+        add_metric(status, "account_cache_misses_total", "counter", "Look-ups that the cache could not answer"),
         VALUE(account_counters_cache_misses(shared)));
 }
 
@@ -307,6 +307,13 @@ static void write_rows(const status_t *status, const metric_t *metric, account_b
     }
 }
 
+/* What Prometheus wants as a label of the number 1. */
+static void write_version(const status_t *status, account_buffer_t *out)
+{
+    write_cell(status, out, "<tr><td>Version</td><td>", ACCOUNT_VERSION);
+    account_buffer_add_text(out, "</td></tr>\n");
+}
+
 static void write_page(const status_t *status, account_buffer_t *out)
 {
     static const char head[] =
@@ -336,7 +343,8 @@ static void write_page(const status_t *status, account_buffer_t *out)
                                          : "<p class=\"down\">There is no AccountDatabase.</p>\n");
     }
     account_buffer_add_text(out, "<table>\n<tr><th>what</th><th>now</th></tr>\n");
-    for (i = 0; i < status->metrics->nelts - 1; i++) {
+    write_version(status, out);
+    for (i = 1; i < status->metrics->nelts - 1; i++) {
         write_rows(status, &APR_ARRAY_IDX(status->metrics, i, metric_t), out);
     }
     account_buffer_add_text(out, "</table>\n");
