@@ -17,7 +17,7 @@ my $server = Account::Server->new(limits => 1, mounts => '', loglevel => 'info',
     conf  => "AccountSms file:\@DIR\@/messages.jsonl\nAccountAuditLog logs/audit.log\n",
     vhost => [ vhost('shop', 'AccountLimit password-address off'), vhost('mall', 'AccountAuditLog @DIR@/logs/audit.log'), vhost('piped', 'AccountAuditLog "|/usr/bin/tee -a @DIR@/logs/piped.log"'),
         vhost('shell', 'AccountAuditLog "|$exec cat >>@DIR@/logs/shell.log"'), vhost('quiet', 'AccountAuditLog OFF'),
-        vhost('plain', 'AccountAuditLog error-log'), vhost('full', 'AccountAuditLog /dev/full'),
+        vhost('strict', 'AccountEnumeration strict'), vhost('plain', 'AccountAuditLog error-log'), vhost('full', 'AccountAuditLog /dev/full'),
         vhost('many', 'AccountLimit password-account off', 'AccountLimit password-address off') ],
 )->start;
 my $log = "$server->{dir}/logs/audit.log";
@@ -117,6 +117,38 @@ my @replies = map { ask(shop => @{ login(carl => $other) }) } 1 .. 12;
 is(join(' ', map { $_->{event} } lines()), join(' ', ("authn_login_fail:$carl") x 10, ("authn_login_fail_max:$carl") x 2), 'guesses, and when they are too many');
 $seen{$_} = 1 for qw(authn_login_fail_max user_created);
 
+# --- by codes, and where it is not told who exists ---
+
+my $number = '13900139000';
+my $code = sub {
+    my ($count) = @_;
+    my @sent;
+    wait_until(15, sub { @sent = grep { $_->{to} =~ /$number/ } map { $json->decode($_) } split /\n/, slurp("$server->{dir}/messages.jsonl"); @sent >= $count });
+    return canary($sent[-1]{code});
+};
+sub expect { my ($what, $events) = @_; is(join(' ', map { $_->{event} } lines()), $events, $what) }
+ask(shop => GET => "/user/registerPhone/$number");
+my $right = $code->(1);
+ask(shop => POST => "/user/registerPhone/$number", form => { identifying_code => $right });
+my $phone = sql("SELECT id FROM account WHERE realm = 'shop' AND mobile LIKE '%$number'");
+expect('an account by a code', "authn_token_created user_created:$phone");
+ask(shop => GET => "/user/loginPhone/$number");
+my $wrong = ($right = $code->(2)) eq '000000' ? '000001' : '000000';
+ask(shop => POST => "/user/loginPhone/$number", form => { identifying_code => $wrong });
+ask(shop => POST => "/user/loginPhone/$number", form => { identifying_code => $right });
+expect('a login by a code', "authn_token_created:$phone authn_login_fail:$phone authn_login_success:$phone session_created:$phone");
+ask(shop => GET => "/user/forgetPassword/$number");
+$right = $code->(3);
+ask(shop => POST => "/user/forgetPassword/$number", form => { account => $number, identifying_code => $right, new_password => $other });
+expect('a reset by a code, which logs in', "authn_token_created:$phone authn_password_change:$phone session_created:$phone");
+
+ask(strict => @{ login('nobody', 'x') });
+my ($hidden) = lines();
+is($hidden->{event}, 'authn_login_fail', 'strict: nobody');
+is($hidden->{outcome}, 'wrong-password', 'strict: as it was answered');
+is($hidden->{account}, undef, 'strict: of no account');
+like($hidden->{subject}, qr/\A[0-9a-f]{16}\z/, 'strict: by its digest');
+
 # All that the module knows of the vocabulary but what is the work of others.
 my %known = map { $_ => 1 } slurp("$ROOT/mod_account/action/audit.c") =~ /^#define [A-Z_]+ "([a-z]+_[a-z_]+)"$/mg;
 $known{$_} = 1 for qw(session_created session_expired);
@@ -145,6 +177,12 @@ my @strangers = map { $_->{subject} } lines();
 like($strangers[0], qr/\A[0-9a-f]{16}\z/, 'a name that nobody has is a digest');
 is($strangers[1], $strangers[0], 'the same name the same');
 isnt($strangers[2], $strangers[0], 'another name another');
+
+ask(shop => @{ login(anna => 'x') });
+my ($failed) = lines();
+my ($shown) = map { $json->decode($_) } slurp("$ROOT/README.md") =~ /^    (\{"datetime":.*)$/m;
+is(join(' ', sort keys %$shown), join(' ', sort keys %$failed), 'README shows such a line');
+is($shown->{$_}, $failed->{$_}, "and its $_") for qw(level description contract route outcome request_method request_uri);
 
 # --- what a client can write ---
 

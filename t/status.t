@@ -27,11 +27,11 @@ sub ask {
 sub parse {
     my ($text) = @_;
     $text =~ /\n\z/ or die "does not end with a newline\n";
-    my (%value, %type, %help, %closed, $now);
+    my (%value, %type, %help);
+    my $now = '';
     for my $line (split /\n/, $text) {
         if ($line =~ /\A# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) ([^\\]+)\z/) {
             die "two HELPs: $line\n" if $help{$1}++;
-            $closed{$now} = 1 if defined $now;
             $now = $1;
         }
         elsif ($line =~ /\A# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge)\z/) {
@@ -156,7 +156,7 @@ is_deeply(requests($figures), \%expected, '200 at once: each is counted once');
 my $open = $figures->{"account_database_connections{backend=\"$backend\",state=\"idle\"}"} + $figures->{"account_database_connections{backend=\"$backend\",state=\"busy\"}"};
 my $most = $server->{mpm} eq 'prefork' ? 1 : 4;
 cmp_ok($open, '>=', 1, 'connections are open');
-cmp_ok($open, '<=', $most * $server->child_pids, 'as many as there may be');
+cmp_ok($open, '<=', $most * (() = $server->child_pids), 'as many as there may be');
 is($figures->{"account_database_connections{backend=\"$backend\",state=\"busy\"}"}, 0, 'none of them is busy: this page gives its own back before it counts');
 is($figures->{"account_database_waiting{backend=\"$backend\"}"}, 0, 'nobody waits');
 
@@ -171,7 +171,7 @@ ok(wait_until(5, sub { !grep { $_ == $before[0] } $server->child_pids }), 'a chi
 is_deeply(requests(figures()), \%expected, 'what it had counted stays');
 settled('it is not counted among those that answer');
 $figures = figures();
-cmp_ok($figures->{"account_database_connections{backend=\"$backend\",state=\"idle\"}"}, '<=', $most * $server->child_pids, 'nor are its connections');
+cmp_ok($figures->{"account_database_connections{backend=\"$backend\",state=\"idle\"}"}, '<=', $most * (() = $server->child_pids), 'nor are its connections');
 is($figures->{account_hash_running}, 0, 'nor what it held of the gate');
 login(nobody => 'x');
 $expected{'login unknown-account'}++;
@@ -196,7 +196,7 @@ is($page->{status}, 200, 'a page');
 is($page->{headers}{'content-type'}[0], 'text/html; charset=utf-8', 'in HTML');
 like($page->{headers}{'content-security-policy'}[0], qr/\Adefault-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'/, 'its policy');
 is($page->{headers}{$_->[0]}[0], $_->[1], $_->[0]) for [ 'x-content-type-options', 'nosniff' ], [ 'cache-control', 'no-store' ], [ 'referrer-policy', 'no-referrer' ];
-unlike($page->{text}, qr/<script|src=|https?:|@import|url\(|geely|example\.com/i, 'nothing from elsewhere, nobody\'s name');
+unlike($page->{text}, qr/<script|src=|https?:|\@import|url\(|geely|example\.com/i, 'nothing from elsewhere, nobody\'s name');
 like($page->{text}, qr{<tr><td>login</td><td>.*<span>wrong-password <b>3</b></span>.*</td></tr>}, 'logins by how they ended');
 like($page->{text}, qr{<tr><td>Accounts of the realm</td><td>1</td></tr>}, 'accounts');
 like($page->{text}, qr{<tr><td>Version</td><td>\Q$version\E</td></tr>}, 'the version');
@@ -210,8 +210,13 @@ for my $tag ($page->{text} =~ /<(\/?\w+)[^>]*>/g) {
 }
 is("@open", '', 'each element is closed');
 unlike("$page->{text}$last->{text}", qr/host=|user=account|pass=|sock=|account\.db/, 'nothing of how to get at the database');
-is(ask(main => GET => "/account-status?$_")->{headers}{'content-type'}[0], 'text/html; charset=utf-8', "?$_ is the page") for 'auto=1', '%61uto', 'x"<script>';
+is(ask(main => GET => "/account-status?$_")->{headers}{'content-type'}[0], 'text/html; charset=utf-8', "?$_ is the page") for 'auto=1', 'auto&', '%61uto', 'x"<script>';
 unlike(ask(main => GET => '/account-status?<script>')->{text}, qr/script/, 'which repeats nothing of it');
+
+is(ask(main => GET => '/account-status?auto=')->{headers}{'content-type'}[0], 'text/plain; version=0.0.4; charset=utf-8', '?auto= is what Prometheus sends');
+my ($sample) = slurp("$ROOT/README.md") =~ /^(    <Location \/account-status>\n(?:    .*\n)*?    <\/Location>\n)/m;
+my ($status, $said) = configtest($sample // 'nothing');
+is($status, 0, 'README shows how') or diag($said);
 
 # --- how it may be asked, and by whom ---
 
@@ -223,7 +228,7 @@ for my $path ('/account-status', '/account-status?auto') {
     for my $method (qw(POST PUT DELETE PATCH)) {
         my $r = ask(main => $method => $path, body => 'x');
         is($r->{status}, 405, "$method $path");
-        is($r->{headers}{allow}[0], 'GET,HEAD', 'and says what may be');
+        like($r->{headers}{allow}[0], qr/\A(?:GET,HEAD|HEAD,GET)(?:,TRACE)?\z/, 'and says what may be');
     }
     is(ask(main => GET => $path =~ s/account-status/closed/r)->{status}, 403, "$path, where Require says no");
 }

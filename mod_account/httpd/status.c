@@ -171,9 +171,9 @@ static void add_processes(status_t *status)
     add_sample(add_metric(status, "account_cache_hits_total", "counter",
                           "Look-ups that the cache could answer"),
                VALUE(account_counters_cache_hits(shared)));
-    add_sample(
-        add_metric(status, "account_cache_misses_total", "counter", "Look-ups that the cache could not answer"),
-        VALUE(account_counters_cache_misses(shared)));
+    add_sample(add_metric(status, "account_cache_misses_total", "counter",
+                          "Look-ups that the cache could not answer"),
+               VALUE(account_counters_cache_misses(shared)));
 }
 
 /* What has never happened is left out: there are some hundred ways to end. */
@@ -370,26 +370,27 @@ static void set_headers(request_rec *r, int is_page)
 static int handler(request_rec *r)
 {
     status_t status = {.pool = r->pool, .server = account_server_of(r->server)};
-    int is_page = !r->args || strcmp(r->args, "auto") != 0;
+    /* Prometheus can't send a parameter without "=" */
+    int is_text = r->args && (strcmp(r->args, "auto") == 0 || strcmp(r->args, "auto=") == 0);
     account_buffer_t out;
 
     if (!r->handler || strcmp(r->handler, HANDLER) != 0) {
         return DECLINED;
     }
-    r->allowed = AP_METHOD_BIT << M_GET;
     if (r->method_number != M_GET) { /* HEAD is one */
+        ap_allow_methods(r, REPLACE_ALLOW, "GET", NULL);
         return HTTP_METHOD_NOT_ALLOWED;
     }
     status.metrics = apr_array_make(r->pool, 16, sizeof(metric_t));
     collect(&status);
     account_buffer_init(&out, 8192, r->pool);
-    if (is_page) {
-        write_page(&status, &out);
-    }
-    else {
+    if (is_text) {
         write_text(&status, &out);
     }
-    set_headers(r, is_page);
+    else {
+        write_page(&status, &out);
+    }
+    set_headers(r, !is_text);
     ap_set_content_length(r, (apr_off_t)out.length);
     ap_rwrite(out.bytes, (int)out.length, r);
     return OK;
