@@ -41,8 +41,8 @@ static int add(int *value, int delta)
 
 static seen_t *shared(void)
 {
-    void *memory =
-        mmap(NULL, sizeof(seen_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, sizeof(seen_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                        -1, 0);
 
     if (memory == MAP_FAILED) {
         abort();
@@ -92,9 +92,8 @@ static void short_work(void *baton)
     int now = add(&seen->at_once, 1);
     int most = get(&seen->most);
 
-    while (now > most
-           && !__atomic_compare_exchange_n(&seen->most, &most, now, 0, __ATOMIC_SEQ_CST,
-                                           __ATOMIC_SEQ_CST)) {
+    while (now > most && !__atomic_compare_exchange_n(&seen->most, &most, now, 0, __ATOMIC_SEQ_CST,
+                                                      __ATOMIC_SEQ_CST)) {
     }
     usleep(2000);
     add(&seen->runs, 1);
@@ -121,8 +120,7 @@ static void note(seen_t *seen, apr_status_t rv)
 {
     if (rv == ACCOUNT_EBUSY) {
         add(&seen->busy, 1);
-    }
-    else if (rv != APR_SUCCESS) {
+    } else if (rv != APR_SUCCESS) {
         add(&seen->other, 1);
     }
 }
@@ -172,9 +170,9 @@ static void test_creation(apr_pool_t *pool)
         int slots, waiters;
         apr_status_t rv;
     } table[] = {
-        {1, 0, APR_SUCCESS},         {1024, 0, APR_SUCCESS},  {1024, 31743, APR_SUCCESS},
-        {1024, 31744, APR_EINVAL},   {2, 32000, APR_SUCCESS}, {0, 1, APR_EINVAL},
-        {-1, 1, APR_EINVAL},         {1025, 0, APR_EINVAL},   {1, -1, APR_EINVAL},
+        {1, 0, APR_SUCCESS},      {1024, 0, APR_SUCCESS},   {1024, 31743, APR_SUCCESS},
+        {1024, 31744, APR_EINVAL}, {2, 32000, APR_SUCCESS}, {0, 1, APR_EINVAL},
+        {-1, 1, APR_EINVAL},      {1025, 0, APR_EINVAL},    {1, -1, APR_EINVAL},
         {1, 2147483647, APR_EINVAL},
     };
     apr_size_t i;
@@ -202,8 +200,8 @@ static void look_around(void *baton)
     found->thread = pthread_self();
     found->priority = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    found->blocked =
-        sigismember(&mask, SIGTERM) && sigismember(&mask, SIGUSR1) && sigismember(&mask, SIGALRM);
+    found->blocked = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGUSR1) &&
+                     sigismember(&mask, SIGALRM);
 }
 
 static void test_surroundings(apr_pool_t *pool)
@@ -213,6 +211,7 @@ static void test_surroundings(apr_pool_t *pool)
     int before = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
     sigset_t mask;
 
+    is_int(account_gate_slots(gate), 1, "a gate of one slot");
     is_int(account_gate_run(gate, in(SECOND), look_around, &found), APR_SUCCESS, "work is done");
     ok(!pthread_equal(found.thread, pthread_self()), "in another thread");
     is_int(found.priority, 19, "of the lowest priority");
@@ -327,7 +326,8 @@ static void test_refusals(apr_pool_t *pool)
     is_int(account_gate_run(gate, in(100 * MILLISECOND), count_work, seen), ACCOUNT_EBUSY,
            "the deadline comes first");
     took = account_clock_monotonic() - start;
-    ok(took >= 99 * MILLISECOND && took < 5 * SECOND, "after %d ms", (int)(took / MILLISECOND));
+    ok(took >= 99 * MILLISECOND && took < 5 * SECOND, "after %d ms",
+       (int)(took / MILLISECOND));
     ok(load_becomes(gate, 1, 0), "the place was given back");
     start = account_clock_monotonic();
     is_int(account_gate_run(gate, start - 1, count_work, seen), ACCOUNT_EBUSY,
@@ -487,8 +487,7 @@ static void test_owner(apr_pool_t *pool)
         is_int(end_of(child), 0, "a process of the user nobody ends");
         if (owner == -1) {
             ok(seen->runs == 0 && seen->other == 1, "it may not pass root's gate");
-        }
-        else {
+        } else {
             ok(seen->runs == 1 && seen->other == 0, "it may pass its own");
         }
         is_int(account_gate_run(gate, in(SECOND), count_work, seen), APR_SUCCESS, "root may");
