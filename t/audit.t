@@ -11,10 +11,11 @@ my $other = canary('Sesame-audit-2');
 my $answer = canary('Answer-audit-1');
 my $in_the_wrong_field = canary('sesameaudit3');
 
-my @mounts = ('AccountMount /user mmall', 'AccountMount /user guochuang', 'AccountMount /management management');
+my @mounts = ('AccountMount /user mmall', 'AccountMount /user guochuang', 'AccountMount /management management',
+    'AccountMount /mobileapi/customer kalengo', 'AccountMount /account links');
 sub vhost { my ($name, @more) = @_; return join "\n", "ServerName $name.test", "AccountPublicURL http://$name.test", "AccountRealm $name", @mounts, @more }
 my $server = Account::Server->new(limits => 1, mounts => '', loglevel => 'info',
-    conf  => "AccountSms file:\@DIR\@/messages.jsonl\nAccountAuditLog logs/audit.log\n",
+    conf  => "AccountSms file:\@DIR\@/messages.jsonl\nAccountMail file:\@DIR\@/mail.jsonl\nAccountAuditLog logs/audit.log\n",
     vhost => [ vhost('shop', 'AccountLimit password-address off'), vhost('mall', 'AccountAuditLog @DIR@/logs/audit.log'), vhost('piped', 'AccountAuditLog "|/usr/bin/tee -a @DIR@/logs/piped.log"'),
         vhost('shell', 'AccountAuditLog "|$exec cat >>@DIR@/logs/shell.log"'), vhost('quiet', 'AccountAuditLog OFF'),
         vhost('strict', 'AccountEnumeration strict'), vhost('plain', 'AccountAuditLog error-log'), vhost('full', 'AccountAuditLog /dev/full'),
@@ -141,6 +142,17 @@ ask(shop => GET => "/user/forgetPassword/$number");
 $right = $code->(3);
 ask(shop => POST => "/user/forgetPassword/$number", form => { account => $number, identifying_code => $right, new_password => $other });
 expect('a reset by a code, which logs in', "authn_token_created:$phone authn_password_change:$phone session_created:$phone");
+
+ask(shop => POST => '/mobileapi/customer/forgotpwd', form => { email => 'carl@example.com' });
+my $mail = sub { return slurp("$server->{dir}/mail.jsonl") =~ /"to":"carl\@example\.com".*?[?&]token=([^"&]+)/ ? $1 : '' };
+ok(wait_until(15, $mail), 'a mail');
+$token = canary($mail->());
+my %again = (password => $other, password_again => $other);
+ask(shop => POST => '/account/reset', form => { token => "x$token", %again });
+ask(shop => GET => '/account/reset', query => { token => $token });
+ask(shop => POST => '/account/reset', form => { token => $token, %again });
+ask(shop => POST => '/account/activate', form => { token => 'x' });
+expect('a reset by a mail', "authn_token_created:$carl authn_password_change_fail authn_password_change:$carl input_validation_fail");
 
 ask(strict => @{ login('nobody', 'x') });
 my ($hidden) = lines();

@@ -36,12 +36,14 @@ static apr_status_t stop(void *data)
     account_pool_t *connections = data;
     account_db_t *idle, *db;
     opening_t *opening;
+    account_gauges_t *gauges;
     apr_time_t until = account_clock_monotonic() + PATIENCE;
     struct timespec soon;
     int is_busy = 1;
 
     /* config's gauges end with the caller's pool, an opener that is stuck does not */
-    __atomic_store_n(&connections->gauges, &connections->own, __ATOMIC_RELEASE);
+    gauges = __atomic_exchange_n(&connections->gauges, &connections->own, __ATOMIC_ACQ_REL);
+    gauges->open = gauges->lent = gauges->waiting = gauges->is_down = 0;
     /* A child of prefork may end within a signal handler, which may have interrupted whoever has
      * the lock in this very thread. */
     clock_gettime(CLOCK_REALTIME, &soon);
