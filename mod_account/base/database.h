@@ -42,8 +42,7 @@ typedef struct account_gauges_t {
     volatile apr_uint32_t lent;
     volatile apr_uint32_t waiting;
     volatile apr_uint32_t is_down; /* the last attempt to connect failed */
-    volatile apr_uint32_t
-        late; /* waits for one that ended at their deadline: only ever counts up */
+    volatile apr_uint32_t late;    /* waits that ended at their deadline: it only counts up */
 } account_gauges_t;
 
 typedef struct account_database_config_t {
