@@ -73,6 +73,7 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     MERGE(cookie_remove, -1);
     MERGE(header_prefix, NULL);
     MERGE(header_keys, NULL);
+    MERGE(audit_log, NULL);
     account_options_merge(&merged->options, &base->options, &add->options, pool);
     merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
     return merged;
@@ -375,6 +376,9 @@ const command_rec account_commands[] = {
                   "the cookie of browsers that have logged in before, or off"),
     AP_INIT_RAW_ARGS("AccountLookup", account_option_lookup, NULL, RSRC_CONF,
                      "fields, and the query of the site's own tables that fills them"),
+    AP_INIT_TAKE1(
+        "AccountAuditLog", account_audit_directive, NULL, RSRC_CONF,
+        "a file or |program for one line of JSON for each security event, error-log or off"),
     AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
                  "whether a mount in .htaccess takes secrets by GET"),
     AP_INIT_TAKE_ARGV("AccountMount", account_mount_directive, NULL, RSRC_CONF | OR_FILEINFO,

@@ -28,6 +28,7 @@ typedef struct account_shared_t {
     account_gate_t *gate;
     apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
     const char *writer_file;
+    struct account_counters_t *counters; /* counters.c; NULL before the start */
     struct account_background_t
         *background; /* background.c; NULL: nothing goes on beside requests */
 } account_shared_t;
@@ -61,9 +62,11 @@ typedef struct account_server_t {
     const char *header_prefix;        /* "": off */
     account_keys_t *header_keys;      /* what headers for back ends are signed with, or NULL */
     apr_array_header_t *requirements; /* of account_requirement_t: in its own sections; or NULL */
+    const char *audit_log; /* "off", "error-log", a path, or "|program" */
     account_options_t options;
     apr_array_header_t
         *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
+    apr_file_t *audit_file; /* audit.c: that of audit_log, from the start on */
     /* made by check_config (startup.c) */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
     account_settings_t settings;
