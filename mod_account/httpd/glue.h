@@ -14,6 +14,8 @@ typedef struct account_request_t {
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
+    char *filename; /* as they were before the directory's rewriting */
+    char *args;
     account_mount_t mount;
 } account_request_t;
 
