@@ -91,7 +91,7 @@ static const apr_array_header_t *cookie_names(const apr_array_header_t *realm,
 
 /* A mount in a <Directory> or .htaccess is known only now; its path is the directory's address. It
  * comes before those that look for another file, and before the rewriting of the directory. */
-static int fixups(request_rec *r)
+static int type_checker(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
     const account_directory_t *directory = account_directory_of(r);
@@ -136,14 +136,13 @@ static int fixups(request_rec *r)
     request->in_directory = 1;
     request->args = r->args;
     request->filename = r->filename;
-    r->finfo.filetype = APR_REG; /* as if there were a file: no index, no fallback, no variant */
-    r->handler = HANDLER;
-    return OK;
+    r->finfo.filetype = APR_REG; /* nor a folder that lacks its slash */
+    return OK;                   /* its name is no file, and has neither a type nor variants */
 }
 
 /* WordPress and the like rewrite whatever is no file to their index.php, and mod_rewrite has done
  * so by now. What it refused or redirected has not come here: that decides before a mount does. */
-static int fixups_rewritten(request_rec *r)
+static int fixups(request_rec *r)
 {
     const account_request_t *request = account_request_of(r);
 
@@ -309,15 +308,14 @@ void account_handler_register_hooks(apr_pool_t *pool)
     static const char *const redirects[] = {"mod_rewrite.c", "mod_alias.c", NULL};
     static const char *const rewrite[] = {"mod_rewrite.c", NULL};
     static const char *const proxy[] = {"mod_proxy.c", NULL};
-    static const char *const fixers[] = {"mod_rewrite.c", "mod_negotiation.c", "mod_alias.c",
-                                         "mod_dir.c", NULL};
+    static const char *const negotiation[] = {"mod_negotiation.c", NULL};
 
     (void)pool;
     ap_hook_translate_name(give_back_query, NULL, redirects, APR_HOOK_REALLY_FIRST);
     ap_hook_pre_translate_name(keep_from_proxy, NULL, proxy, APR_HOOK_FIRST);
     ap_hook_translate_name(keep_from_proxy, rewrite, proxy, APR_HOOK_FIRST);
     ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_fixups(fixups, NULL, fixers, APR_HOOK_REALLY_FIRST);
-    ap_hook_fixups(fixups_rewritten, rewrite, NULL, APR_HOOK_FIRST);
+    ap_hook_type_checker(type_checker, NULL, negotiation, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(fixups, rewrite, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, proxy, APR_HOOK_FIRST);
 }

@@ -1,0 +1,384 @@
+# matrix: all
+#
+# What a tenant of shared hosting may write into .htaccess, what not, and what lies beside it there.
+
+use FindBin '$Bin';
+use lib "$Bin/lib";
+use Account::Test;
+use Account::Source 'code';
+
+my $password = canary('tenants-secret-1');
+my %login = (username => 'tenant', password => $password);
+
+# --- every directive of the server, from the table itself ---
+
+my $table = code(slurp("$ROOT/mod_account/httpd/config.c"), keep => 'strings');
+my (%in_server, %misplaced);
+while ($table =~ /AP_INIT_(\w+)\(\s*"(<?Account\w+)",([^"]*)"|MISPLACED\("(<?Account\w+)"\)/g) {
+    my ($kind, $name, $rest) = ($1, $2 // $4, $3);
+    if (!defined $kind) { $misplaced{$name} = 1 }
+    elsif ($rest !~ /\b(?:ACCESS_CONF|OR_FILEINFO|OR_AUTHCFG)\b/) {
+        $in_server{$name} = { kind => $kind, explained => scalar($rest =~ /\bREFUSED_IN_FOLDERS\b/) };
+    }
+}
+cmp_ok(scalar(keys %in_server), '>=', 30, 'config.c has directives of the server');
+my @explained = sort grep { $in_server{$_}{explained} } keys %in_server;
+my %harmful = map { $_ => 1 }
+    qw(AccountAuditLog AccountDatabase AccountLookup AccountMail AccountPublicURL AccountRealm AccountSecretFile AccountSms);
+is("@explained", join(' ', grep { $harmful{$_} } sort keys %in_server), 'those that harm neighbours say why not');
+
+# Arguments that would do harm if they were taken; for the rest, any of the right number.
+my %greedy = (
+    AccountSecretFile => '@DIR@/stolen.key',
+    AccountDatabase   => 'sqlite3 @DIR@/stolen.db',
+    AccountRealm      => 'stolen',
+    AccountPublicURL  => 'https://stolen.test',
+    AccountMail       => 'file:@DIR@/stolen.jsonl',
+    AccountSms        => 'file:@DIR@/stolen.jsonl',
+    AccountLookup     => 'stolen "SELECT password FROM account WHERE id = %{account.id}"',
+    AccountCookieRemove => 'off',
+    AccountAllowNavigation => 'on',
+    AccountAdminRoles => 'normal_user',
+    AccountSessionIdle => '1s',
+    AccountBodyLimit  => '1',
+    AccountDeviceCookie => 'stolen',
+    '<AccountContract' => 'stolen',
+);
+my %words = (TAKE1 => 'x', TAKE2 => 'x y', FLAG => 'on', RAW_ARGS => 'x', TAKE_ARGV => 'x y');
+sub written {
+    my ($name) = @_;
+    my $line = "$name " . ($greedy{$name} // $words{ ($in_server{$name} || { kind => 'TAKE1' })->{kind} } // 'x');
+    return $name =~ /\A<(\w+)/ ? "$line>\n</$1>\n" : "$line\n";
+}
+
+sub named { my ($name) = @_; return lc $name =~ s/\A<//r }
+
+# WordPress' own lines, as it writes them.
+my $wordpress = <<'END';
+# BEGIN WordPress
+# The directives (lines) between "BEGIN WordPress" and "END WordPress" are
+# dynamically generated, and should only be modified via WordPress filters.
+# Any changes to the directives between these markers will be overwritten.
+<IfModule mod_rewrite.c>
+RewriteEngine On
+RewriteRule .* - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]
+RewriteBase /BASE/
+RewriteRule ^index\.php$ - [L]
+RewriteCond %{REQUEST_FILENAME} !-f
+RewriteCond %{REQUEST_FILENAME} !-d
+RewriteRule . /BASE/index.php [L]
+</IfModule>
+
+# END WordPress
+END
+sub wordpress { my ($base) = @_; return $wordpress =~ s/BASE/$base/gr }
+my %site = map { my $base = $_; map { ("htdocs/$base/$_->[0]" => $_->[1]) }
+    [ 'index.php', 'WordPress' ], [ 'wp-content/style.css', 'a style' ] } qw(wp-before wp-after wp-below wp-query wp-rules);
+
+my %refused = map { ('htdocs/greedy/' . named($_) . '/.htaccess' => written($_)) } keys %in_server, keys %misplaced;
+my @inside = ('<If "true">', '<Files "*">', '<FilesMatch ".">', '<IfModule account_module>', '<Limit GET>');
+
+my $server = Account::Server->new(
+    modules => [ 'proxy', 'proxy_http', 'userdir', 'negotiation', 'autoindex' ],
+    mounts  => <<'CONF',
+<AccountContract tiny>
+    AccountReply ok 200 '{"ok": true, "mount": "%{mount}"}'
+    AccountReply *  200 '{"ok": false, "outcome": "%{outcome}"}'
+    <AccountRoute where GET /where>
+        AccountAction none
+    </AccountRoute>
+    <AccountRoute deep GET /deep/{value}/here>
+        AccountAction check_identifier
+        AccountSet    kind user_name
+        AccountParam  value value
+        AccountReply  free  200 '{"ok": true, "mount": "%{mount}"}'
+        AccountReply  taken 200 '{"ok": false}'
+    </AccountRoute>
+</AccountContract>
+AccountMount /user mmall
+AccountMail file:@DIR@/mail.jsonl
+AccountSms file:@DIR@/sms.jsonl
+CONF
+    conf => <<'CONF',
+AddType text/plain .php
+DirectoryIndex index.html index.php
+UserDir @DIR@/home/*/public_html
+Alias /alias @DIR@/home/anna/public_html
+<Directory "@DIR@/home/*/public_html">
+    AllowOverride AuthConfig FileInfo
+    Require all granted
+</Directory>
+<Directory "@HTDOCS@/only-indexes">
+    AllowOverride Indexes
+</Directory>
+<Directory "@HTDOCS@/only-authconfig">
+    AllowOverride AuthConfig
+</Directory>
+<Directory "@HTDOCS@/nothing">
+    AllowOverride None
+</Directory>
+<Directory "@HTDOCS@/listed">
+    AllowOverride None
+    AllowOverrideList AccountMount AccountDatabase
+</Directory>
+<Directory "@HTDOCS@/lenient">
+    AllowOverride Nonfatal=All FileInfo
+</Directory>
+<Directory "@HTDOCS@/lenient-without">
+    AllowOverride Nonfatal=All AuthConfig
+</Directory>
+CONF
+    files => {
+        %site, %refused,
+        map({ ("htdocs/greedy-inside/$_/.htaccess" => "$inside[$_]\nAccountRealm stolen\n" . $inside[$_] =~ s/\A<(\w+).*/<\/$1>\n/r) }
+            0 .. $#inside),
+        map({ ("htdocs/mount-inside/$_/.htaccess" => "$inside[$_]\nAccountMount tiny\n" . $inside[$_] =~ s/\A<(\w+).*/<\/$1>\n/r) }
+            0 .. $#inside),
+        'htdocs/mount-elsewhere/.htaccess' => "AccountMount /user mmall\n",
+
+        'htdocs/wp-before/.htaccess' => "AccountMount mmall\n" . wordpress('wp-before'),
+        'htdocs/wp-after/.htaccess'  => wordpress('wp-after') . "AccountMount mmall\n",
+        'htdocs/wp-below/.htaccess'  => wordpress('wp-below'),
+        'htdocs/wp-below/account/.htaccess' => "AccountMount mmall\n",
+        'htdocs/wp-query/.htaccess'  => <<'END',
+RewriteEngine On
+RewriteCond %{REQUEST_FILENAME} !-f
+RewriteRule ^(.*)$ index.php?q=$1 [L,QSA]
+AccountMount mmall
+END
+        'htdocs/wp-rules/.htaccess'  => <<'END' . wordpress('wp-rules'),
+AccountMount mmall
+AccountMount tiny
+Redirect 303 /wp-rules/where /wp-rules/elsewhere
+RewriteEngine On
+RewriteCond %{HTTP_USER_AGENT} evil
+RewriteRule ^ - [F]
+RewriteCond %{HTTP_USER_AGENT} moved
+RewriteRule ^(.*) https://shop.example/$1 [R=301,L]
+RewriteCond %{HTTP_USER_AGENT} proxied
+RewriteRule ^(.*) http://127.0.0.1:9/$1 [P]
+RewriteCond %{HTTP_USER_AGENT} ended
+RewriteRule ^(.*) /static.txt [END]
+RewriteRule ^free$ check_valid.do?type=username [QSA,L]
+RewriteRule ^free-pt$ /wp-rules/check_valid.do?type=username [QSA,PT]
+RewriteRule ^free-p$ http://127.0.0.1:@PORT@/user/check_valid.do?type=username [QSA,P]
+RewriteRule ^enter$ login.do [L]
+END
+        'htdocs/fallback/.htaccess'  => "FallbackResource /fallback/index.php\nAccountMount mmall\n",
+        'htdocs/fallback/index.php'  => 'the fallback',
+
+        'home/anna/public_html/.htaccess'      => "AccountMount tiny\nAccountMount mmall\n",
+        'home/anna/public_html/index.html'     => "Anna's page",
+        'home/anna/public_html/below/page.txt' => 'below',
+        'home/bert/public_html/.htaccess'      => "RewriteEngine Off\n",
+        'home/bert/public_html/out/.htaccess'  => "AccountMount mmall logout\n",
+        'home/bert/public_html/index.html'     => "Bert's page",
+        'home/cora/public_html/.htaccess'      => "AccountRealm default\nAccountMount tiny\n",
+        'home/dora/public_html/index.html'     => "Dora's page",
+
+        map({ ("htdocs/$_/.htaccess" => "AccountMount tiny\n", "htdocs/$_/page.html" => 'a page') }
+            qw(only-indexes only-authconfig nothing listed lenient-without)),
+        'htdocs/listed/secrets/.htaccess'  => "AccountQuerySecrets on\n",
+        'htdocs/listed/database/.htaccess' => "AccountDatabase $greedy{AccountDatabase}\n",
+        'htdocs/lenient/.htaccess'         => "AccountRealm stolen\nAccountMount tiny\n",
+
+        'htdocs/beside/.htaccess' => <<'END',
+AccountMount tiny
+AccountMount mmall
+Options -Indexes +MultiViews
+DirectoryIndex start.html
+ErrorDocument 403 "no entry"
+ErrorDocument 404 /beside/missing.txt
+END
+        'htdocs/beside/where.html'       => 'a variant',
+        'htdocs/beside/page.html'        => 'a page',
+        'htdocs/beside/login.do'         => 'a file',
+        'htdocs/beside/missing.txt'      => 'nothing there',
+        'htdocs/beside/start.html'       => 'the start',
+        'htdocs/beside/empty/x.txt'      => 'x',
+        'htdocs/beside/get_user_info.do/index.html' => 'a folder',
+        'htdocs/loops/.htaccess'         => "AccountMount mmall\nErrorDocument 404 /loops/logout.do\nErrorDocument 405 /loops/logout.do\n",
+        'htdocs/circle/.htaccess'        => "AccountMount mmall\nErrorDocument 404 /circle/nowhere.html\n",
+        'htdocs/handled/.htaccess'       => "SetHandler server-status\nAccountMount tiny\n",
+        'htdocs/named/.htaccess'         => "SetHandler account\n",
+        'htdocs/named/page.html'         => 'a page',
+        'stolen.key'                     => 'c3RvbGVu' x 6 . "\n",
+    },
+    allow => qr/AH(?:00124|00125|01630)/,
+);
+chmod 0600, $server->dir . '/stolen.key';
+for ([ 'home/anna/public_html' => 'linked' ], [ 'htdocs/wp-before' => 'linked-wp' ]) {
+    symlink $server->dir . "/$_->[0]", $server->dir . "/htdocs/$_->[1]" or die "symlink: $!\n";
+}
+$server->start;
+
+sub logs_in {
+    my ($where, $path, %opt) = @_;
+    my $r = $server->post($path, form => \%login, %opt);
+    return is($r->{json} ? $r->{json}{msg} : "$r->{status} $r->{body}", '登录成功', "$where: logs in");
+}
+
+sub mounted_at {
+    my ($where, $path, $mount) = @_;
+    my $r = $server->get("$path");
+    is($r->{json} ? $r->{json}{mount} : "$r->{status} $r->{body}", $mount, "$where: \%{mount}");
+}
+
+is($server->post('/user/register.do', form => { %login, email => 'tenant@example.com' })->{json}{status}, 0, 'registered');
+
+# --- what is refused, and why ---
+
+for my $name (sort keys %in_server, keys %misplaced) {
+    my $r = $server->get('/greedy/' . named($name) . '/');
+    is($r->{status}, 500, "$name in .htaccess: 500");
+    my ($said) = $server->error_log =~ m{^(.*/htdocs/greedy/\Q${\ named($name)}\E/\.htaccess: .*)$}m;
+    my $why = $misplaced{$name} ? qr/\Q$name\E belongs inside an <AccountContract>/
+        : $in_server{$name}{explained}
+        ? qr/\Q$name\E belongs into the server's configuration or a <VirtualHost>\. .*because it holds for all folders .* AccountMount CONTRACT/
+        : qr/\Q$name\E>? not allowed (?:here|in)/;
+    like($said // '', $why, "$name in .htaccess: the log says so");
+    unlike($r->{body}, qr/Account|greedy.*htaccess|stolen/, "$name in .htaccess: the visitor is not told");
+}
+for (0 .. $#inside) {
+    is($server->get("/greedy-inside/$_/")->{status}, 500, "AccountRealm in $inside[$_] of .htaccess: 500");
+}
+
+# Each child has read them by now, as far as that can be had; none of them has changed.
+for my $round (1 .. 3) {
+    concurrent(8, sub { $server->get('/greedy/' . named($_) . '/') for @explained; 1 });
+}
+my @all = concurrent(8, sub {
+    return [ map {
+        my $r = $server->post('/user/login.do', form => \%login);
+        my $cookie = ($r->{cookies} || {})->{mmall_login_token};
+        $r->{json}{status} == 0 && $cookie && !$cookie->{secure} && !$r->{cookies}{stolen}
+            && !exists $r->{json}{data}{stolen} ? 'as before' : $r->{body};
+    } 1 .. 6 ];
+});
+is_deeply({ map { $_ => 1 } map { @$_ } @all }, { 'as before' => 1 }, 'the server goes on with its own realm, keys and address');
+ok(!-e $server->dir . "/stolen.$_", "no stolen.$_") for qw(db jsonl);
+
+# --- the same in sections of the server's configuration ---
+
+my @sections = ('<Directory "@HTDOCS@">', '<Location "/x">', '<LocationMatch "^/x">', '<Files "x">', '<If "true">', '<Proxy "*">');
+for my $name (@explained) {
+    my $section = shift @sections;
+    push @sections, $section;
+    my ($status, $said) = configtest("$section\n" . written($name) . $section =~ s/<(\w+).*/<\/$1>\n/r, db => 'none', account => 1,
+        modules => ['proxy'], contracts => 0);
+    ok($status && $said =~ /\Q$name\E belongs into the server's configuration or a <VirtualHost>/, "$name in $section")
+        or diag($status // 'none', $said);
+}
+
+# --- mounts where they can't be ---
+
+for (0 .. 2) {
+    is($server->get("/mount-inside/$_/where")->{status}, 500, "AccountMount in $inside[$_] of .htaccess: 500");
+}
+like($server->error_log, qr{/mount-inside/0/\.htaccess: AccountMount can stand in}, 'and the log says where it can');
+mounted_at('in <IfModule> of .htaccess', '/mount-inside/3/where', '/mount-inside/3');
+is($server->get('/mount-elsewhere/login.do')->{status}, 500, 'a mount elsewhere: 500');
+like($server->error_log, qr{AccountMount takes contract \[route\] here: the path is that of the section}, 'and the log says why');
+
+# --- AllowOverride ---
+
+is($server->get('/only-indexes/where')->{status}, 500, 'AllowOverride Indexes: no mount');
+is($server->get('/only-authconfig/where')->{status}, 500, 'AllowOverride AuthConfig: no mount');
+is(scalar(() = $server->error_log =~ m{/only-\w+/\.htaccess: AccountMount not allowed here}g), 2, 'and the log says so');
+is($server->get('/nothing/where')->{status}, 404, 'AllowOverride None: no mount');
+is($server->get('/nothing/page.html')->{body}, 'a page', 'AllowOverride None: the files are there');
+mounted_at('AllowOverrideList', '/listed/where', '/listed');
+is($server->get('/listed/secrets/')->{status}, 500, 'AllowOverrideList: what is not in it is refused');
+is($server->get('/listed/database/')->{status}, 500, 'AllowOverrideList can not let the database in');
+like($server->error_log, qr{/listed/database/\.htaccess: AccountDatabase belongs into the server's}, 'and the log says why');
+mounted_at('AllowOverride Nonfatal', '/lenient/where', '/lenient');
+like($server->error_log, qr{AC00250: line 1 of \S*/lenient/\.htaccess is ignored: AccountRealm belongs into}, 'what is ignored is in the log');
+is($server->get('/lenient-without/where')->{status}, 404, 'AllowOverride Nonfatal without FileInfo: no mount');
+is($server->get('/lenient-without/page.html')->{body}, 'a page', 'but the files');
+
+# --- WordPress ---
+
+my %free = (query => { type => 'username', str => 'nobody-yet' });
+for my $base (qw(wp-before wp-after wp-below linked-wp)) {
+    my $mount = $base eq 'wp-below' ? "$base/account" : $base;
+    is($server->get("/$base/")->{body}, 'WordPress', "$base: the start page");
+    is($server->get("/$base/2026/11/hello-world/")->{body}, 'WordPress', "$base: a post");
+    is($server->get("/$base/?p=1")->{body}, 'WordPress', "$base: a post by its number");
+    is($server->post("/$base/wp-json/x", form => { a => 1 })->{status}, 200, "$base: what is posted to WordPress");
+    is($server->get("/$base/wp-content/style.css")->{body}, 'a style', "$base: a file");
+    is($server->get("/$base/login.dox")->{body}, 'WordPress', "$base: nearly a route");
+    logs_in($base, "/$mount/login.do");
+    is($server->get("/$mount/check_valid.do", %free)->{json}{msg}, '校验成功', "$base: a route with a query");
+    is($server->get("/$mount/login.do")->{status}, 405, "$base: no secrets by GET");
+}
+is($server->get('/wp-query/any/thing')->{body}, 'WordPress', 'a rewrite that makes a query: what is no route');
+is($server->get('/wp-query/check_valid.do', %free)->{json}{msg}, '校验成功', 'a rewrite that makes a query: a route has its own');
+is($server->post('/wp-query/check_valid.do', form => $free{query})->{json}{msg}, '校验成功', 'and no other');
+logs_in('a rewrite that makes a query', '/wp-query/login.do');
+
+# What a rewrite refuses or sends away it does before a mount; what it would fetch from elsewhere, after.
+sub as { my ($agent) = @_; return (headers => { 'User-Agent' => $agent }) }
+is($server->post('/wp-rules/login.do', form => \%login, as('evil'))->{status}, 403, 'a rewrite to [F]: refused');
+my $moved = $server->get('/wp-rules/check_valid.do', %free, as('moved'));
+is("$moved->{status} " . ($moved->{headers}{location}[0] // ''),
+    '301 https://shop.example/check_valid.do?str=nobody-yet&type=username', 'a rewrite to [R]: sent away, with the query');
+is($server->get('/wp-rules/where')->{status}, 303, 'a Redirect: sent away');
+logs_in('a rewrite to [P]', '/wp-rules/login.do', as('proxied'));
+logs_in('a rewrite to [END]', '/wp-rules/login.do', as('ended'));
+is($server->get('/wp-rules/x', as('ended'))->{body}, "a static file\n", '[END] does what it says to the rest');
+is($server->get("/wp-rules/$_?str=nobody-yet")->{json}{msg}, '校验成功', "an address that is rewritten to a route: $_")
+    for qw(free free-pt free-p);
+my $jar = Account::Jar->new;
+is($server->post('/wp-rules/enter', form => \%login, cookie => $jar)->{json}, undef, 'but not to one that changes something');
+ok(!$jar->get('mmall_login_token'), 'which sets no cookie');
+is($server->get('/fallback/any/thing')->{body}, 'the fallback', 'FallbackResource: what is no route');
+logs_in('FallbackResource', '/fallback/login.do');
+is($server->get('/fallback/check_valid.do', %free)->{json}{msg}, '校验成功', 'FallbackResource: a route with a query');
+
+# --- user directories, links, aliases ---
+
+is($server->get('/~anna/')->{body}, "Anna's page", '/~anna/ has its page');
+is($server->get('/~anna/below/page.txt')->{body}, 'below', 'and files');
+mounted_at('a user directory', '/~anna/where', '/~anna');
+mounted_at('a user directory, a path of several parts', '/~anna/deep/x/here', '/~anna');
+mounted_at('a link', '/linked/where', '/linked');
+mounted_at('an alias', '/alias/where', '/alias');
+is($server->get("$_/below/where")->{status}, 404, "$_: not below") for '/~anna', '/linked', '/alias';
+logs_in('a user directory', '/~anna/login.do');
+is($server->get('/~anna')->{status}, 301, 'a folder without its slash');
+is($server->get('/~bert/where')->{status}, 404, 'what one mounts the other has not');
+is($server->post('/~bert/out/')->{json}{msg}, '退出成功', 'one mounts a route alone');
+is($server->post('/~bert/out/login.do', form => \%login)->{status}, 404, 'and has no other');
+is($server->get('/~bert/')->{body}, "Bert's page", 'and his files are his');
+is($server->get('/~cora/where')->{status}, 500, 'what one gets wrong');
+mounted_at('does not disturb the other', '/~anna/where', '/~anna');
+is($server->get('/~dora/where')->{status}, 404, 'who mounts nothing has nothing');
+for my $path ('/~bert/%2e%2e/%2e%2e/anna/public_html/where', '/~bert/../~anna/../~bert/where', '/~bert//where', '/~dora/..%2f~anna/where') {
+    isnt($server->get($path)->{status}, 200, "no way around: $path");
+}
+mounted_at('an address that is not as it should be', '/~dora/../~anna//./where', '/~anna');
+
+# --- beside what else stands in .htaccess ---
+
+mounted_at('MultiViews, and a variant of that name', '/beside/where', '/beside');
+is($server->get('/beside/page')->{body}, 'a page', 'MultiViews goes on for the rest');
+is($server->get('/beside/')->{body}, 'the start', 'DirectoryIndex');
+is($server->get('/beside/empty/')->{body}, 'no entry', 'Options -Indexes, ErrorDocument 403');
+my $missing = $server->get('/beside/nothing');
+is("$missing->{status} $missing->{body}", '404 nothing there', 'ErrorDocument 404');
+logs_in('a file of that name', '/beside/login.do');
+is($server->get('/beside/get_user_info.do')->{json}{status}, 1, 'a folder of that name');
+my $slash = $server->get('/beside/empty');
+is($slash->{status}, 301, 'DirectorySlash for the rest');
+is($server->request(PUT => '/beside/login.do')->{json}{msg}, '不支持的请求方法', "a route's 405 is its own");
+
+$jar->update($server->post('/loops/login.do', form => \%login));
+ok($jar->get('mmall_login_token'), 'logged in');
+is($server->get('/loops/nothing', cookie => $jar)->{status}, 404, 'an error page that logs out');
+is($server->get('/loops/logout.dox', cookie => $jar)->{status}, 404, 'and another');
+is($server->get('/loops/get_user_info.do', cookie => $jar)->{json}{status}, 0, 'logs nobody out');
+is($server->get('/circle/nothing')->{status}, 404, 'an error page that is not there ends');
+is($server->get('/handled/where')->{json}{mount}, '/handled', 'SetHandler around a mount');
+is($server->get('/named/page.html')->{body}, 'a page', "the handler's name alone does nothing");
+
+done();
