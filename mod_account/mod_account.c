@@ -5,13 +5,20 @@
 #include <httpd.h>
 #include <http_config.h>
 
+#include "httpd/claims.h"
 #include "httpd/glue.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
     account_startup_register_hooks(pool);
     account_secrecy_register_hooks(pool);
+    account_headers_register_hooks(pool);
     account_handler_register_hooks(pool);
+    account_request_register_hooks(pool);
+    account_claims_register_hooks(pool);
+    account_authn_register_hooks(pool);
+    account_authz_register_hooks(pool);
+    account_forward_register_hooks(pool);
 }
 
 AP_DECLARE_MODULE(account) = {

@@ -29,8 +29,10 @@
 #define NONCE_BYTES 12
 #define TAG_BYTES 16
 
-/* What is derived from a line; the line itself is not kept. */
+/* A line, and what is derived from it. */
 typedef struct derived_t {
+    unsigned char shared[MAX_KEY_BYTES]; /* the line itself, for whoever has the same file */
+    apr_size_t shared_length;
     unsigned char digest[32];
     unsigned char seal[32];
     char fingerprint[FINGERPRINT_DIGITS + 1];
@@ -148,6 +150,8 @@ static const char *add_line(account_keys_t *keys, const char *text, apr_size_t l
         error = "could not be used: OpenSSL failed to derive keys from it (HKDF-SHA256)";
     }
     else {
+        memcpy(keys->lines[keys->count].shared, bytes, size);
+        keys->lines[keys->count].shared_length = (apr_size_t)size;
         keys->count++;
     }
     OPENSSL_cleanse(bytes, sizeof(bytes));
@@ -270,18 +274,15 @@ int account_keys_count(const account_keys_t *keys)
     return keys->count;
 }
 
-const char *account_keys_digest(const account_keys_t *keys, int n, const char *text,
-                                apr_pool_t *pool)
+/* 64 hexadecimal digits; NULL: OpenSSL failed. */
+static const char *authenticate(bytes_t key, const char *text, apr_pool_t *pool)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
     char *digits;
 
-    if (n < 0 || n >= keys->count) {
-        return NULL;
-    }
-    if (HMAC(EVP_sha256(), keys->lines[n].digest, sizeof(keys->lines[n].digest),
-             (const unsigned char *)text, strlen(text), digest, &length)
+    if (HMAC(EVP_sha256(), key.at, (int)key.length, (const unsigned char *)text, strlen(text),
+             digest, &length)
         == NULL) {
         ERR_clear_error();
         return NULL;
@@ -289,6 +290,22 @@ const char *account_keys_digest(const account_keys_t *keys, int n, const char *t
     digits = apr_palloc(pool, 2 * length + 1);
     hex(digits, digest, length);
     return digits;
+}
+
+const char *account_keys_digest(const account_keys_t *keys, int n, const char *text,
+                                apr_pool_t *pool)
+{
+    return n >= 0 && n < keys->count ? authenticate(
+               (bytes_t){(unsigned char *)keys->lines[n].digest, sizeof(keys->lines[n].digest)},
+               text, pool)
+                                     : NULL;
+}
+
+const char *account_keys_sign(const account_keys_t *keys, const char *text, apr_pool_t *pool)
+{
+    return authenticate(
+        (bytes_t){(unsigned char *)keys->lines[0].shared, keys->lines[0].shared_length}, text,
+        pool);
 }
 
 const char *account_keys_fingerprint(const account_keys_t *keys, int n, apr_pool_t *pool)

@@ -33,6 +33,10 @@ int account_keys_count(const account_keys_t *keys);
 const char *account_keys_digest(const account_keys_t *keys, int n, const char *text,
                                 apr_pool_t *pool);
 
+/* 64 hexadecimal digits: HMAC-SHA256 of text under the first line as it stands (its bytes, base64
+ * decoded), for somebody who has the same file and no more than that. NULL: OpenSSL failed. */
+const char *account_keys_sign(const account_keys_t *keys, const char *text, apr_pool_t *pool);
+
 /* 16 hexadecimal digits that tell line n apart from other keys and reveal nothing of it. */
 const char *account_keys_fingerprint(const account_keys_t *keys, int n, apr_pool_t *pool);
 

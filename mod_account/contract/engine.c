@@ -3,7 +3,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "action/session.h"
 #include "base/text.h"
 #include "contract/judge.h"
 
@@ -233,38 +232,24 @@ static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs
     return 1;
 }
 
-/* The contract's own cookie first, then the realm's other names. */
 static apr_status_t find_session(const account_exchange_t *x, account_call_t *call)
 {
-    const char *own = x->match->mount->contract->cookie;
-    apr_array_header_t *cookies = apr_array_make(x->store->pool, 2, sizeof(apr_array_header_t *));
-    apr_array_header_t *presented = apr_array_make(x->store->pool, 2, sizeof(const char *));
-    int pass, i;
+    account_caller_t *caller = x->caller;
+    apr_status_t rv = account_caller_find(caller, x->store, x->cookie_names,
+                                          x->match->mount->contract->cookie);
 
-    for (pass = 0; pass < 2; pass++) {
-        for (i = 0; i < x->cookie_names->nelts; i++) {
-            const char *name = APR_ARRAY_IDX(x->cookie_names, i, const char *);
-            apr_array_header_t *tokens;
-
-            if ((strcmp(own, name) == 0) != (pass == 0)) {
-                continue;
-            }
-            tokens = account_request_cookies(x->cookies, name, ACCOUNT_SESSION_TOKENS_ENDED,
-                                             x->store->pool);
-            APR_ARRAY_PUSH(cookies, apr_array_header_t *) = tokens;
-            apr_array_cat(presented, tokens);
-        }
-    }
-    call->presented = presented;
-    call->terms.replaces = presented;
-    return account_session_resolve(x->store, cookies, &call->session, &call->account);
+    call->presented = caller->presented;
+    call->terms.replaces = caller->presented;
+    call->session = caller->session;
+    call->account = caller->account;
+    return rv;
 }
 
 /* Shaped like session tokens; few, for each may cost a query. */
 static apr_array_header_t *find_devices(const account_exchange_t *x)
 {
     return x->settings->device_cookie ? account_request_cookies(
-               x->cookies, x->settings->device_cookie, DEVICES_MOST - 1, x->store->pool)
+               x->caller->cookies, x->settings->device_cookie, DEVICES_MOST - 1, x->store->pool)
                                       : apr_array_make(x->store->pool, 1, sizeof(const char *));
 }
 

@@ -1,6 +1,7 @@
 #ifndef ACCOUNT_CONTRACT_ENGINE_H
 #define ACCOUNT_CONTRACT_ENGINE_H
 
+#include "contract/caller.h"
 #include "contract/contract.h"
 #include "contract/origin.h"
 #include "contract/request.h"
@@ -41,7 +42,7 @@ typedef struct account_exchange_t {
     account_body_e body_type;
     const char *body;
     apr_size_t body_length;
-    const char *cookies;                    /* the Cookie header, or NULL */
+    account_caller_t *caller;               /* of this request */
     const apr_array_header_t *cookie_names; /* of const char *: those of the realm */
     const char *address;
     const char *agent;

@@ -6,6 +6,7 @@
 #include <http_log.h>
 #include <string.h>
 
+#include "httpd/claims.h"
 #include "httpd/glue.h"
 
 /* One for each reading of the configuration: it hangs on the configuration's pool. */
@@ -69,6 +70,8 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     MERGE(allow_navigation, -1);
     MERGE(trust_same_site, -1);
     MERGE(cookie_remove, -1);
+    MERGE(header_prefix, NULL);
+    MERGE(header_keys, NULL);
     account_options_merge(&merged->options, &base->options, &add->options, pool);
     merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
     return merged;
@@ -90,6 +93,8 @@ void *account_directory_merge(apr_pool_t *pool, void *base_config, void *add_con
     account_directory_t *merged = apr_pmemdup(pool, add, sizeof(*add));
 
     MERGE(query_secrets, -1);
+    MERGE(login_page, NULL);
+    MERGE(user_field, NULL);
     if (!add->mounts) {
         merged->mounts = base->mounts;
         merged->directory = base->directory;
@@ -336,6 +341,14 @@ const command_rec account_commands[] = {
                  "whether pages of sibling domains may change state"),
     AP_INIT_FLAG("AccountCookieRemove", set_cookie_remove, NULL, RSRC_CONF,
                  "whether session cookies are kept from scripts and applications"),
+    AP_INIT_TAKE1("AccountHeaderPrefix", account_headers_set_prefix, NULL, RSRC_CONF,
+                  "how the headers begin that tell back ends who asks, or off"),
+    AP_INIT_TAKE1("AccountHeaderKey", account_headers_set_key, NULL, RSRC_CONF,
+                  "the file with the key that these headers are signed with"),
+    AP_INIT_TAKE1("AccountLoginPage", account_authn_set_login_page, NULL, RSRC_CONF | OR_AUTHCFG,
+                  "where browsers are sent to sign in, or off"),
+    AP_INIT_TAKE1("AccountUserField", account_claim_set_user, NULL, RSRC_CONF | OR_AUTHCFG,
+                  "login_name, user_name, email, mobile or id: what REMOTE_USER is"),
     AP_INIT_RAW_ARGS("AccountMail", account_option_transport, (void *)ACCOUNT_MAIL,
                      RSRC_CONF | REFUSED_IN_FOLDERS,
                      "how mail goes out: smtp://…, |program, file:/path or off"),

@@ -32,6 +32,12 @@ typedef struct account_shared_t {
         *background; /* background.c; NULL: nothing goes on beside requests */
 } account_shared_t;
 
+/* A Require of ours: account_authz (authz.c). */
+typedef struct account_requirement_t {
+    const apr_array_header_t *roles; /* of const char *; NULL: it names none */
+    account_place_t place;
+} account_requirement_t;
+
 /* One server or virtual host. NULL, 0 and -1 are "not set" until check_config (startup.c) has
  * filled in what is left. */
 typedef struct account_server_t {
@@ -51,6 +57,9 @@ typedef struct account_server_t {
     int allow_navigation;
     int trust_same_site;
     int cookie_remove;
+    const char *header_prefix;        /* "": off */
+    account_keys_t *header_keys;      /* what headers for back ends are signed with, or NULL */
+    apr_array_header_t *requirements; /* of account_requirement_t: in its own sections; or NULL */
     account_options_t options;
     apr_array_header_t
         *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
@@ -62,11 +71,13 @@ typedef struct account_server_t {
     apr_array_header_t *taken_out;    /* of const char *: what AccountCookieRemove takes out */
 } account_server_t;
 
-/* <Directory> and .htaccess. */
+/* <Location>, <Directory> and .htaccess. NULL and -1 are "not set". */
 typedef struct account_directory_t {
     apr_array_header_t *mounts; /* of account_mount_t *: their path is "", below the directory */
     const char *directory;      /* with a slash at its end: where the mounts were written */
     int query_secrets;
+    const char *login_page; /* "": off */
+    const char *user_field;
 } account_directory_t;
 
 extern const command_rec account_commands[];

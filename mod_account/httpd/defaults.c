@@ -14,6 +14,7 @@ APLOG_USE_MODULE(account);
 #define DEFAULT_LIFE (30 * 24 * 3600 * APR_INT64_C(1000))
 #define DEFAULT_BODY (64 * 1024)
 #define DEFAULT_FONT "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf"
+#define DEFAULT_HEADER_PREFIX "X-Account-"
 #define DEFAULT_DEVICE_COOKIE "account_device"
 
 #define NAME(names, n) APR_ARRAY_IDX(names, n, const char *)
@@ -138,6 +139,9 @@ int account_defaults_fill(account_server_t *config, server_rec *server, apr_pool
     config->allow_navigation = config->allow_navigation == 1;
     config->trust_same_site = config->trust_same_site == 1;
     config->cookie_remove = config->cookie_remove != 0;
+    config->header_prefix = !config->header_prefix   ? DEFAULT_HEADER_PREFIX
+                            : *config->header_prefix ? config->header_prefix
+                                                     : NULL;
 
     settings->cost = config->cost_is_set ? config->cost : account_password_default_cost;
     settings->session_idle = config->session_idle;

@@ -2,25 +2,9 @@
 #define ACCOUNT_HTTPD_GLUE_H
 
 #include "httpd/config.h"
+#include "httpd/request.h"
 
 extern module AP_MODULE_DECLARE_DATA account_module;
-
-/* What mod_account keeps of a request: one for each request_rec that it meets. */
-typedef struct account_request_t {
-    /* As the client sent them, where they were taken out of r->args and r->headers_in. */
-    const char *query;
-    const char *cookies;
-    int matched; /* match is one of the server's mounts */
-    account_match_t match;
-    /* of a mount in a directory */
-    int in_directory;
-    char *filename; /* as they were before the directory's rewriting */
-    char *args;
-    account_mount_t mount;
-} account_request_t;
-
-/* That of this request; made, empty, where there is none yet. */
-account_request_t *account_request_of(request_rec *r);
 
 /* startup.c: adds a cookie's name where it is not there yet. */
 void account_cookie_add(apr_array_header_t *names, const char *name);
@@ -56,6 +40,40 @@ void account_startup_register_hooks(apr_pool_t *pool);
 
 /* handler.c: finds the route and answers. */
 void account_handler_register_hooks(apr_pool_t *pool);
+
+/* handler.c: what the engine works on, but for the body. The request has a match. */
+void account_handler_prepare(request_rec *r, account_exchange_t *x);
+
+/* SetHandler …: forward.c. */
+#define ACCOUNT_FORWARD_HANDLER "account-forward-auth"
+
+/* authn.c: AuthType Account. authz.c: Require account…. forward.c: answers other servers that ask.
+ */
+void account_authn_register_hooks(apr_pool_t *pool);
+void account_authz_register_hooks(apr_pool_t *pool);
+void account_forward_register_hooks(apr_pool_t *pool);
+
+/* authn.c: the request is from that account: sets r->user and what account_request_identity says.
+ * 0: the account has not what AccountUserField takes, and that is logged. */
+int account_identity_set(request_rec *r, const account_identity_t *found);
+
+/* authz.c: NULL, or which of the roles (of const char *) the server has not. */
+const char *account_authz_wrong_role(const account_server_t *config,
+                                     const apr_array_header_t *roles, apr_pool_t *pool);
+
+/* authn.c: AccountLoginPage. */
+const char *account_authn_set_login_page(cmd_parms *cmd, void *directory, const char *page);
+
+/* headers.c: takes out what a client sends as if it were the server; tells back ends who asks. */
+void account_headers_register_hooks(apr_pool_t *pool);
+
+/* headers.c: adds what is told of somebody to the headers of a request or reply, signed where there
+ * is an AccountHeaderKey. 0: that failed, and is logged. */
+int account_headers_set(request_rec *r, const account_identity_t *identity, apr_table_t *headers);
+
+/* headers.c: AccountHeaderPrefix, AccountHeaderKey. */
+const char *account_headers_set_prefix(cmd_parms *cmd, void *directory, const char *word);
+const char *account_headers_set_key(cmd_parms *cmd, void *directory, const char *path);
 
 /* secrecy.c: keeps secrets in URLs out of logs. */
 void account_secrecy_register_hooks(apr_pool_t *pool);

@@ -5,26 +5,11 @@
 #include <http_request.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "httpd/glue.h"
 
 APLOG_USE_MODULE(account);
 
 #define HANDLER "account"
-/* From the first question to the database or the gate on: whoever waits longer gets 503. */
-#define PATIENCE apr_time_from_msec(2500)
-
-account_request_t *account_request_of(request_rec *r)
-{
-    account_request_t *request = ap_get_module_config(r->request_config, &account_module);
-
-    if (!request) {
-        request = apr_pcalloc(r->pool, sizeof(*request));
-        ap_set_module_config(r->request_config, &account_module, request);
-    }
-    return request;
-}
-
 /* Whether one of the server's mounts has the path. */
 static int match(request_rec *r, account_match_t *match)
 {
@@ -72,26 +57,9 @@ static int map_to_storage(request_rec *r)
     return OK;
 }
 
-/* Names of the realm's cookies, and those of what a directory mounts (or NULL). */
-static const apr_array_header_t *cookie_names(const apr_array_header_t *realm,
-                                              const apr_array_header_t *mounts, apr_pool_t *pool)
-{
-    apr_array_header_t *names;
-    int i;
-
-    if (!mounts) {
-        return realm;
-    }
-    names = apr_array_copy(pool, realm);
-    for (i = 0; i < mounts->nelts; i++) {
-        account_cookie_add(names, APR_ARRAY_IDX(mounts, i, account_mount_t *)->contract->cookie);
-    }
-    return names;
-}
-
-/* A mount in a <Directory> or .htaccess is known only now; its path is the directory's address. It
- * comes before those that look for another file, and before the rewriting of the directory. */
-static int type_checker(request_rec *r)
+/* A mount in a <Directory> or .htaccess is known only now, with the folders walked and before
+ * access control; its path is the directory's address. */
+static int header_parser(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
     const account_directory_t *directory = account_directory_of(r);
@@ -111,8 +79,7 @@ static int type_checker(request_rec *r)
         return DECLINED;
     }
     if (server->cookie_remove) {
-        account_secrecy_take_out_cookies(
-            r, cookie_names(server->taken_out, directory->mounts, r->pool));
+        account_secrecy_take_out_cookies(r, account_request_cookie_names(r, server->taken_out));
     }
     path = apr_pstrcat(r->pool, r->filename, r->path_info, NULL);
     rest = path + strlen(directory->directory) - 1;
@@ -136,8 +103,14 @@ static int type_checker(request_rec *r)
     request->in_directory = 1;
     request->args = r->args;
     request->filename = r->filename;
-    r->finfo.filetype = APR_REG; /* nor a folder that lacks its slash */
-    return OK;                   /* its name is no file, and has neither a type nor variants */
+    r->finfo.filetype = APR_REG; /* nobody looks for an index, a fallback or a folder's slash */
+    return OK;
+}
+
+/* The name of a route is no file's, so it has neither a type nor variants. */
+static int type_checker(request_rec *r)
+{
+    return account_request_of(r)->in_directory ? OK : DECLINED;
 }
 
 /* WordPress and the like rewrite whatever is no file to their index.php, and mod_rewrite has done
@@ -154,15 +127,6 @@ static int fixups(request_rec *r)
     r->proxyreq = PROXYREQ_NONE;
     r->handler = HANDLER;
     return OK;
-}
-
-/* The first request of a chain of internal redirects: it is the one that the client sent. */
-static request_rec *original_of(request_rec *r)
-{
-    while (r->prev) {
-        r = r->prev;
-    }
-    return r;
 }
 
 /* Before the body is read. ACCOUNT_OK: go on. */
@@ -224,32 +188,21 @@ static int send_options(request_rec *r, const account_match_t *match)
     return OK;
 }
 
-/* What the engine works on, but for the body. */
-static void prepare(request_rec *r, account_request_t *request, account_store_t *store,
-                    account_exchange_t *x)
+void account_handler_prepare(request_rec *r, account_exchange_t *x)
 {
     const account_server_t *server = account_server_of(r->server);
-    const account_request_t *original = account_request_of(original_of(r));
+    account_request_t *request = account_request_of(r);
+    account_request_t *original = account_request_of(account_request_original(r));
 
-    *store = (account_store_t){
-        .database = server->backend->database,
-        .realm = server->realm,
-        .keys = server->keys,
-        .random = &account_random_secure,
-        .log = &server->backend->log,
-        .now = apr_time_as_msec(r->request_time),
-        .pool = r->pool,
-    };
+    original->caller.cookies = original->cookies;
     *x = (account_exchange_t){
         .match = &request->match,
-        .store = store,
+        .store = account_request_store(r),
         .settings = &server->settings,
         .gate = server->shared->gate,
         .query = r->args ? r->args : request->query,
-        .cookies = original->cookies,
-        .cookie_names =
-            cookie_names(server->cookie_names,
-                         request->in_directory ? account_directory_of(r)->mounts : NULL, r->pool),
+        .caller = &original->caller,
+        .cookie_names = account_request_cookie_names(r, server->cookie_names),
         .address = r->useragent_ip,
         .agent = apr_table_get(r->headers_in, "User-Agent"),
     };
@@ -259,7 +212,6 @@ static int handler(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
     account_request_t *request = account_request_of(r);
-    account_store_t store;
     account_exchange_t x;
     account_response_t response = {0};
     account_outcome_e refusal;
@@ -276,7 +228,7 @@ static int handler(request_rec *r)
     if (r->method_number == M_OPTIONS) {
         return send_options(r, &request->match);
     }
-    prepare(r, request, &store, &x);
+    account_handler_prepare(r, &x);
     refusal = refuse_query_secrets(r, &x, request);
     if (refusal == ACCOUNT_OK) {
         refusal = refuse_early(r, server, &x);
@@ -290,11 +242,11 @@ static int handler(request_rec *r)
     if (refusal == ACCOUNT_TOO_LARGE) {
         r->connection->keepalive = AP_CONN_CLOSE; /* the rest of the body stays unread */
     }
-    if (refusal == ACCOUNT_OK && !store.database) {
+    if (refusal == ACCOUNT_OK && !x.store->database) {
         refusal = ACCOUNT_UNAVAILABLE;
     }
     if (refusal == ACCOUNT_OK) {
-        store.deadline = account_clock_monotonic() + PATIENCE;
+        account_request_store(r); /* a new deadline: the body may have been slow */
         account_engine_answer(&x, &response);
     }
     else {
@@ -315,6 +267,7 @@ void account_handler_register_hooks(apr_pool_t *pool)
     ap_hook_pre_translate_name(keep_from_proxy, NULL, proxy, APR_HOOK_FIRST);
     ap_hook_translate_name(keep_from_proxy, rewrite, proxy, APR_HOOK_FIRST);
     ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_header_parser(header_parser, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(type_checker, NULL, negotiation, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(fixups, rewrite, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, proxy, APR_HOOK_FIRST);

@@ -28,7 +28,7 @@ static void set_session_cookies(request_rec *r, const account_server_t *server,
                                 const account_exchange_t *x, const account_answer_t *answer)
 {
     const char *own = x->match->mount->contract->cookie;
-    const char *sent = x->cookies ? x->cookies : "";
+    const char *sent = x->caller->cookies;
     int i;
 
     if (answer->session_begun) {

@@ -132,6 +132,7 @@ static int post_read_request(request_rec *r)
     }
     path = normal_path(r);
     if (!path || account_engine_match(server->mounts, path, r->method, &match, r->pool)) {
+        request->own = path ? match.mount->contract->cookie : NULL;
         request->query = r->args;
         take_out_query(r);
     }

@@ -121,9 +121,11 @@ void account_cookie_add(apr_array_header_t *names, const char *name)
     APR_ARRAY_PUSH(names, const char *) = name;
 }
 
-/* Whatever contract a session was begun with, every server of its realm knows its cookie. */
+/* Whatever contract a session was begun with, every server of its realm knows its cookie. Where
+ * the realm has no mount here, it is begun elsewhere, through any contract. */
 static void collect_cookies(account_server_t *config, server_rec *servers, apr_pool_t *pool)
 {
+    apr_hash_index_t *index;
     server_rec *server;
     int i;
 
@@ -140,6 +142,14 @@ static void collect_cookies(account_server_t *config, server_rec *servers, apr_p
         }
     }
     config->taken_out = apr_array_copy(pool, config->cookie_names);
+    if (config->cookie_names->nelts == 0) {
+        for (index = apr_hash_first(pool, config->shared->contracts); index;
+             index = apr_hash_next(index)) {
+            const account_contract_t *contract = apr_hash_this_val(index);
+
+            account_cookie_add(config->cookie_names, contract->cookie);
+        }
+    }
     if (config->settings.device_cookie) {
         account_cookie_add(config->taken_out, config->settings.device_cookie);
     }
@@ -194,13 +204,37 @@ static int check_overlap(const account_mount_t *a, const account_mount_t *b, ser
     return 1;
 }
 
+/* The lines of a server that say Require account…. */
+static int check_requirements(const account_server_t *config, server_rec *server, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; config->requirements && i < config->requirements->nelts; i++) {
+        const account_requirement_t *requirement =
+            &APR_ARRAY_IDX(config->requirements, i, account_requirement_t);
+        const char *error = !config->backend ? "Require account… needs AccountDatabase and "
+                                               "AccountSecretFile in the server's configuration"
+                            : requirement->roles
+                                ? account_authz_wrong_role(config, requirement->roles, pool)
+                                : NULL;
+
+        if (error) {
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+                         ACLOGNO(00267) "Syntax error on line %d of %s: %s",
+                         requirement->place.line, requirement->place.file, error);
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* The only hook that sees the whole configuration and that configtest runs too. */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *servers)
 {
     server_rec *server;
     int i, j;
 
-    (void)plog, (void)ptemp;
+    (void)plog;
     for (server = servers; server; server = server->next) {
         account_server_t *config = account_server_of(server);
 
@@ -218,7 +252,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     }
     for (server = servers; server; server = server->next) {
         collect_cookies(account_server_of(server), servers, pconf);
-        if (!check_device_cookie(account_server_of(server), server)) {
+        if (!check_device_cookie(account_server_of(server), server)
+            || !check_requirements(account_server_of(server), server, ptemp)) {
             return !OK;
         }
     }

@@ -273,6 +273,7 @@ const char *ask(server_t *server, const char *request, const char *form, const c
     int is_get = strcmp(method, "GET") == 0;
     account_store_t store = store_of(server);
     account_match_t match;
+    account_caller_t caller = {.cookies = cookies};
     account_exchange_t x = {
         .match = &match,
         .store = &store,
@@ -281,7 +282,7 @@ const char *ask(server_t *server, const char *request, const char *form, const c
         .body_type = is_get ? ACCOUNT_BODY_NONE : ACCOUNT_BODY_FORM,
         .body = is_get ? NULL : form,
         .body_length = is_get || !form ? 0 : strlen(form),
-        .cookies = cookies,
+        .caller = &caller,
         .cookie_names = server->cookie_names,
         .address = server->address,
         .agent = "unit/1",

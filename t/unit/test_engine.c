@@ -106,12 +106,13 @@ static void ask(world_t *w, const char *route, const char *form, account_outcome
                                    .route = played(w, route),
                                    .method_known = 1,
                                    .pairs = apr_array_make(w->pool, 1, sizeof(account_pair_t))};
+    account_caller_t caller = {.cookies = w->cookies};
     const account_exchange_t x = {
         .match = &match,
         .store = &w->store,
         .settings = &w->settings,
         .query = form,
-        .cookies = w->cookies,
+        .caller = &caller,
         .cookie_names = apr_array_make(w->pool, 1, sizeof(const char *)),
         .address = "192.0.2.1",
     };

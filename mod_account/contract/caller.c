@@ -1,0 +1,62 @@
+#include "contract/caller.h"
+
+#include <string.h>
+
+#include "action/session.h"
+#include "contract/request.h"
+
+/* The different values of each name's cookies, the own name's first: of apr_array_header_t *. */
+static apr_array_header_t *collect(const account_caller_t *caller, apr_pool_t *pool)
+{
+    apr_array_header_t *cookies = apr_array_make(pool, 2, sizeof(apr_array_header_t *));
+    int pass, i;
+
+    for (pass = 0; pass < 2; pass++) {
+        for (i = 0; i < caller->names->nelts; i++) {
+            const char *name = APR_ARRAY_IDX(caller->names, i, const char *);
+            apr_array_header_t *tokens;
+
+            if ((caller->own && strcmp(caller->own, name) == 0) != (pass == 0)) {
+                continue;
+            }
+            tokens =
+                account_request_cookies(caller->cookies, name, ACCOUNT_SESSION_TOKENS_ENDED, pool);
+            if (tokens->nelts > 0) {
+                APR_ARRAY_PUSH(cookies, apr_array_header_t *) = tokens;
+            }
+        }
+    }
+    return cookies;
+}
+
+static int is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+apr_status_t account_caller_find(account_caller_t *caller, const account_store_t *store,
+                                 const apr_array_header_t *names, const char *own)
+{
+    apr_array_header_t *cookies, *presented;
+    int i;
+
+    if (caller->rv != APR_SUCCESS
+        || (caller->is_known && caller->names->nelts == names->nelts
+            && is_same(caller->own, own))) {
+        return caller->rv;
+    }
+    caller->names = names;
+    caller->own = own;
+    cookies = collect(caller, store->pool);
+    presented = apr_array_make(store->pool, 2, sizeof(const char *));
+    for (i = 0; i < cookies->nelts; i++) {
+        apr_array_cat(presented, APR_ARRAY_IDX(cookies, i, apr_array_header_t *));
+    }
+    /* which name counts first matters only where there are several */
+    if (!caller->is_known || presented->nelts != caller->presented->nelts || cookies->nelts > 1) {
+        caller->rv = account_session_resolve(store, cookies, &caller->session, &caller->account);
+    }
+    caller->presented = presented;
+    caller->is_known = 1;
+    return caller->rv;
+}
