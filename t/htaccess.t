@@ -6,6 +6,8 @@ use FindBin '$Bin';
 use lib "$Bin/lib";
 use Account::Test;
 use Account::Source 'code';
+use Digest::SHA 'sha1';
+use MIME::Base64 'encode_base64';
 
 my $password = canary('tenants-secret-1');
 my %login = (username => 'tenant', password => $password);
@@ -53,6 +55,14 @@ sub written {
 
 sub named { my ($name) = @_; return lc $name =~ s/\A<//r }
 
+# README's, by the file that they are for.
+my $readme = slurp("$ROOT/README.md") =~ /^## Shared hosting\n(.*?)^## /ms ? $1 : die "README says nothing of shared hosting\n";
+my %readme = map { /\A# (.*)\n/ ? ($1 => $_) : () } $readme =~ /^```apacheconf\n(.*?)^```$/msg;
+is(join(' | ', sort keys %readme), "public_html/.htaccess | public_html/members/.htaccess | the server's configuration", 'README: shared hosting');
+is(scalar(grep { /^\w/ } map { split /\n/ } @readme{ grep { /htaccess/ } keys %readme }), 5, 'README: five lines');
+utf8::decode($readme);
+is(join(' ', $readme =~ /in the error log: ([^.]*), as every/), join(', ', @explained) =~ s/, (\w+)\z/ and $1/r, 'README: what is refused');
+
 # WordPress' own lines, as it writes them.
 my $wordpress = <<'END';
 # BEGIN WordPress
@@ -79,7 +89,7 @@ my %refused = map { ('htdocs/greedy/' . named($_) . '/.htaccess' => written($_))
 my @inside = ('<If "true">', '<Files "*">', '<FilesMatch ".">', '<IfModule account_module>', '<Limit GET>');
 
 my $server = Account::Server->new(
-    modules => [ 'proxy', 'proxy_http', 'userdir', 'negotiation', 'autoindex' ],
+    modules => [ 'proxy', 'proxy_http', 'userdir', 'negotiation', 'autoindex', 'auth_basic', 'authn_file' ],
     mounts  => <<'CONF',
 <AccountContract tiny>
     AccountReply ok 200 '{"ok": true, "mount": "%{mount}"}'
@@ -99,13 +109,12 @@ AccountMount /user mmall
 AccountMail file:@DIR@/mail.jsonl
 AccountSms file:@DIR@/sms.jsonl
 CONF
-    conf => <<'CONF',
+    conf => $readme{"the server's configuration"} =~ s{/home/}{\@DIR\@/home/}r . <<'CONF',
 AddType text/plain .php
 DirectoryIndex index.html index.php
 UserDir @DIR@/home/*/public_html
-Alias /alias @DIR@/home/anna/public_html
-<Directory "@DIR@/home/*/public_html">
-    AllowOverride AuthConfig FileInfo
+Alias /alias @DIR@/home/emma/public_html
+<Directory "@DIR@/home">
     Require all granted
 </Directory>
 <Directory "@HTDOCS@/only-indexes">
@@ -113,6 +122,9 @@ Alias /alias @DIR@/home/anna/public_html
 </Directory>
 <Directory "@HTDOCS@/only-authconfig">
     AllowOverride AuthConfig
+</Directory>
+<Directory "@HTDOCS@/only-fileinfo">
+    AllowOverride FileInfo
 </Directory>
 <Directory "@HTDOCS@/nothing">
     AllowOverride None
@@ -167,9 +179,15 @@ END
         'htdocs/fallback/.htaccess'  => "FallbackResource /fallback/index.php\nAccountMount mmall\n",
         'htdocs/fallback/index.php'  => 'the fallback',
 
-        'home/anna/public_html/.htaccess'      => "AccountMount tiny\nAccountMount mmall\n",
-        'home/anna/public_html/index.html'     => "Anna's page",
-        'home/anna/public_html/below/page.txt' => 'below',
+        map({ ("home/anna/$_" => $readme{$_}) } grep { /htaccess/ } keys %readme),
+        'home/anna/public_html/index.html'        => "Anna's page",
+        'home/anna/public_html/signin.html'       => 'sign in here',
+        'home/anna/public_html/members/page.html' => 'for members',
+        'home/anna/public_html/members/deeper/page.html' => 'for members, deeper',
+
+        'home/emma/public_html/.htaccess'      => "AccountMount tiny\nAccountMount mmall\n",
+        'home/emma/public_html/index.html'     => "Emma's page",
+        'home/emma/public_html/below/page.txt' => 'below',
         'home/bert/public_html/.htaccess'      => "RewriteEngine Off\n",
         'home/bert/public_html/out/.htaccess'  => "AccountMount mmall logout\n",
         'home/bert/public_html/index.html'     => "Bert's page",
@@ -202,12 +220,54 @@ END
         'htdocs/handled/.htaccess'       => "SetHandler server-status\nAccountMount tiny\n",
         'htdocs/named/.htaccess'         => "SetHandler account\n",
         'htdocs/named/page.html'         => 'a page',
+
+        'htdocs/closed/.htaccess'        => <<'END',
+AccountMount mmall
+AuthType Account
+AuthName Site
+Require account
+Require expr "%{REQUEST_URI} =~ m#^/closed/(login|register)\.do$#"
+AcceptPathInfo On
+ErrorDocument 401 /closed/sorry.html
+END
+        'htdocs/closed/page.html'        => 'closed',
+        'htdocs/closed/sorry.html'       => 'sorry',
+        'htdocs/text/.htaccess'          => "AuthType Account\nRequire account\nErrorDocument 401 \"sign in first\"\n",
+        'htdocs/roles/.htaccess'         => "AuthType Account\nRequire account-role admin\nErrorDocument 403 \"not for you\"\n",
+        'htdocs/no-role/.htaccess'       => "AuthType Account\nRequire account-role admim\n",
+        'htdocs/only-fileinfo/.htaccess' => "AuthType Account\nRequire account\n",
+        'htdocs/basic/.htaccess'         => "AuthType Basic\nAuthName x\nAuthBasicProvider file\nAuthUserFile \@DIR\@/passwords\nRequire account\n",
+        'htdocs/mixed/.htaccess'         => "AuthType Account\nAuthName x\nAuthBasicProvider file\nAuthUserFile \@DIR\@/passwords\nRequire account\n",
+        'htdocs/basic/page.html'         => 'basic',
+        'htdocs/mixed/page.html'         => 'mixed',
+        'passwords'                      => 'tenant:{SHA}' . encode_base64(sha1('of-another-file')),
+        'htdocs/parts/.htaccess'         => <<'END',
+Options +MultiViews
+DirectoryIndex index.html
+<Files "secret.html">
+AuthType Account
+Require account
+</Files>
+<Files "index.html">
+AuthType Account
+Require account
+</Files>
+<If "%{REQUEST_URI} =~ m#/hidden#">
+AuthType Account
+Require account
+</If>
+RewriteEngine On
+RewriteRule ^alias$ secret.html [L]
+END
+        map({ ("htdocs/parts/$_.html" => "the $_") } qw(secret index hidden open)),
+        'htdocs/wp-below/private/.htaccess' => "AuthType Account\nRequire account\n",
+        'htdocs/wp-below/private/page.html' => 'private',
         'stolen.key'                     => 'c3RvbGVu' x 6 . "\n",
     },
     allow => qr/AH(?:00124|00125|01630)/,
 );
 chmod 0600, $server->dir . '/stolen.key';
-for ([ 'home/anna/public_html' => 'linked' ], [ 'htdocs/wp-before' => 'linked-wp' ]) {
+for ([ 'home/emma/public_html' => 'linked' ], [ 'htdocs/wp-before' => 'linked-wp' ]) {
     symlink $server->dir . "/$_->[0]", $server->dir . "/htdocs/$_->[1]" or die "symlink: $!\n";
 }
 $server->start;
@@ -337,26 +397,26 @@ is($server->get('/fallback/check_valid.do', %free)->{json}{msg}, '校验成功',
 
 # --- user directories, links, aliases ---
 
-is($server->get('/~anna/')->{body}, "Anna's page", '/~anna/ has its page');
-is($server->get('/~anna/below/page.txt')->{body}, 'below', 'and files');
-mounted_at('a user directory', '/~anna/where', '/~anna');
-mounted_at('a user directory, a path of several parts', '/~anna/deep/x/here', '/~anna');
+is($server->get('/~emma/')->{body}, "Emma's page", '/~emma/ has its page');
+is($server->get('/~emma/below/page.txt')->{body}, 'below', 'and files');
+mounted_at('a user directory', '/~emma/where', '/~emma');
+mounted_at('a user directory, a path of several parts', '/~emma/deep/x/here', '/~emma');
 mounted_at('a link', '/linked/where', '/linked');
 mounted_at('an alias', '/alias/where', '/alias');
-is($server->get("$_/below/where")->{status}, 404, "$_: not below") for '/~anna', '/linked', '/alias';
-logs_in('a user directory', '/~anna/login.do');
-is($server->get('/~anna')->{status}, 301, 'a folder without its slash');
+is($server->get("$_/below/where")->{status}, 404, "$_: not below") for '/~emma', '/linked', '/alias';
+logs_in('a user directory', '/~emma/login.do');
+is($server->get('/~emma')->{status}, 301, 'a folder without its slash');
 is($server->get('/~bert/where')->{status}, 404, 'what one mounts the other has not');
 is($server->post('/~bert/out/')->{json}{msg}, '退出成功', 'one mounts a route alone');
 is($server->post('/~bert/out/login.do', form => \%login)->{status}, 404, 'and has no other');
 is($server->get('/~bert/')->{body}, "Bert's page", 'and his files are his');
 is($server->get('/~cora/where')->{status}, 500, 'what one gets wrong');
-mounted_at('does not disturb the other', '/~anna/where', '/~anna');
+mounted_at('does not disturb the other', '/~emma/where', '/~emma');
 is($server->get('/~dora/where')->{status}, 404, 'who mounts nothing has nothing');
-for my $path ('/~bert/%2e%2e/%2e%2e/anna/public_html/where', '/~bert/../~anna/../~bert/where', '/~bert//where', '/~dora/..%2f~anna/where') {
+for my $path ('/~bert/%2e%2e/%2e%2e/anna/public_html/where', '/~bert/../~emma/../~bert/where', '/~bert//where', '/~dora/..%2f~emma/where') {
     isnt($server->get($path)->{status}, 200, "no way around: $path");
 }
-mounted_at('an address that is not as it should be', '/~dora/../~anna//./where', '/~anna');
+mounted_at('an address that is not as it should be', '/~dora/../~emma//./where', '/~emma');
 
 # --- beside what else stands in .htaccess ---
 
@@ -380,5 +440,66 @@ is($server->get('/loops/get_user_info.do', cookie => $jar)->{json}{status}, 0, '
 is($server->get('/circle/nothing')->{status}, 404, 'an error page that is not there ends');
 is($server->get('/handled/where')->{json}{mount}, '/handled', 'SetHandler around a mount');
 is($server->get('/named/page.html')->{body}, 'a page', "the handler's name alone does nothing");
+
+# --- the guard, as README has it ---
+
+my %page = (headers => { Accept => 'text/html', 'Sec-Fetch-Mode' => 'navigate' });
+sub opens { my ($where, $path, $body, %opt) = @_; return is($server->get($path, %opt)->{body}, $body, "$where: opens") }
+sub closed {
+    my ($where, $path, %opt) = @_;
+    my $r = $server->get($path, %opt);
+    return is("$r->{status} " . ($r->{headers}{'www-authenticate'} || ['-'])->[0], "401 $opt{by}", "$where: closed");
+}
+my %members = (by => 'Account realm="Members"');
+$jar = Account::Jar->new;
+opens('README', '/~anna/', "Anna's page");
+closed('README', "/~anna/members/$_", %members) for qw(page.html deeper/page.html deeper/ nothing.html %70age.html ./page.html);
+my $sent = $server->get('/~anna/members/page.html', %page);
+is("$sent->{status} $sent->{headers}{location}[0]", '303 /~anna/signin.html?return=%2f%7eanna%2fmembers%2fpage.html',
+    'README: a browser is sent to sign in') or diag($sent->{headers}{location}[0]);
+opens('README, where browsers are sent', '/~anna/signin.html?return=x', 'sign in here');
+logs_in('README', '/~anna/login.do', cookie => $jar);
+opens('README, signed in', '/~anna/members/page.html', 'for members', cookie => $jar);
+opens('README, signed in', '/~anna/members/deeper/page.html', 'for members, deeper', cookie => $jar);
+is($server->get('/~anna/members/login.do')->{status}, 401, 'README: the routes are not below');
+is($server->post('/~anna/logout.do', cookie => $jar->header)->{json}{status}, 0, 'README: signs out');
+closed('README, signed out', '/~anna/members/page.html', %members, cookie => $jar->header);
+is($server->get('/~bert/')->{body}, "Bert's page", 'a neighbour is as before');
+
+# --- other ways to guard ---
+
+$jar->clear->update($server->post('/user/login.do', form => \%login));
+my %signed_in = (cookie => $jar->header);
+my %whole = (by => 'Account realm="Site"');
+closed('mount and guard in one folder', "/closed/$_", %whole)
+    for qw(page.html page.html/login.do page.html/closed/login.do login.do/x LOGIN.DO), '?/closed/login.do', '%2e/page.html';
+is($server->get('/closed/get_user_info.do')->{json}{msg}, '用户未登录,无法获取当前用户信息', 'mount and guard in one folder: a route says it as its contract does');
+logs_in('mount and guard in one folder', '/closed/login.do');
+opens('mount and guard in one folder', '/closed/page.html', 'closed', %signed_in);
+is($server->get('/closed/get_user_info.do', %signed_in)->{json}{status}, 0, 'mount and guard in one folder: a route, signed in');
+my $sorry = $server->get('/closed/page.html');    # as with all of httpd's kinds of authentication
+is("$sorry->{status} $sorry->{body}", '401 sorry', 'an error page in the closed folder itself');
+is($server->get('/text/')->{body}, 'sign in first', 'ErrorDocument 401');
+is($server->get('/roles/', %signed_in)->{body}, 'not for you', 'ErrorDocument 403');
+is($server->get('/roles/')->{status}, 401, 'a role: nobody is signed in');
+is($server->get('/no-role/', %signed_in)->{status}, 500, 'a role that there is not');
+like($server->error_log, qr{/no-role/\.htaccess: .*admim is none of AccountRoles \(did you mean admin\?\)}, 'and the log says so');
+is($server->get('/only-fileinfo/', %signed_in)->{status}, 500, 'AllowOverride without AuthConfig: no guard');
+like($server->error_log, qr{/only-fileinfo/\.htaccess: AuthType not allowed here}, 'and the log says so');
+
+my %basic = (headers => { Authorization => 'Basic ' . encode_base64("tenant:of-another-file", '') });
+isnt($server->get('/basic/page.html', %basic)->{status}, 200, "somebody else's password file is no account");
+isnt($server->get('/basic/page.html', %signed_in)->{status}, 200, 'nor is a session what AuthType Basic asks for');
+closed('AuthType Account with a password file', '/mixed/page.html', by => 'Account realm="x"', %basic);
+opens('AuthType Account with a password file', '/mixed/page.html', 'mixed', %signed_in);
+
+opens('<Files>, <If>: the rest', '/parts/open', 'the open');
+for my $path (qw(secret.html secret alias hidden.html hidden), '') {
+    my $r = $server->get("/parts/$path");
+    ok($r->{status} == ($path eq 'secret' ? 404 : 401) && $r->{body} !~ /\Athe /, "<Files>, <If>: '$path' is closed") or diag($r->{status});
+    opens("<Files>, <If>: '$path', signed in", "/parts/$path", 'the ' . ($path =~ /hidden/ ? 'hidden' : $path ? 'secret' : 'index'), %signed_in);
+}
+is($server->get("/wp-below/private/$_")->{status}, 401, "a guarded folder below WordPress: '$_' is closed") for qw(page.html nothing), '';
+opens('a guarded folder below WordPress', '/wp-below/private/page.html', 'private', %signed_in);
 
 done();
