@@ -259,6 +259,9 @@ Require account
 RewriteEngine On
 RewriteRule ^alias$ secret.html [L]
 END
+        'home/dora/public_html/.htaccess' => "Header set X-Cookie expr=%{HTTP:Cookie}\n",
+        'htdocs/own/.htaccess'           => "AccountMount kalengo\nHeader set X-Cookie expr=%{HTTP:Cookie}\n",
+        'htdocs/own/page.html'           => 'a page',
         map({ ("htdocs/parts/$_.html" => "the $_") } qw(secret index hidden open)),
         'htdocs/wp-below/private/.htaccess' => "AuthType Account\nRequire account\n",
         'htdocs/wp-below/private/page.html' => 'private',
@@ -465,6 +468,10 @@ is($server->get('/~anna/members/login.do')->{status}, 401, 'README: the routes a
 is($server->post('/~anna/logout.do', cookie => $jar->header)->{json}{status}, 0, 'README: signs out');
 closed('README, signed out', '/~anna/members/page.html', %members, cookie => $jar->header);
 is($server->get('/~bert/')->{body}, "Bert's page", 'a neighbour is as before');
+is($server->get('/~dora/', cookie => "a=1; mmall_login_token=x; b=2")->{headers}{'x-cookie'}[0], 'a=1; b=2',
+    'README: the cookie of what the server mounts is taken out of what neighbours see');
+is($server->get('/own/page.html', cookie => "a=1; frontend=x; b=2")->{headers}{'x-cookie'}[0], 'a=1; b=2',
+    'and that of what the folder mounts, in the folder');
 
 # --- other ways to guard ---
 

@@ -21,12 +21,13 @@ sub vhost {
         'AccountMount /user mmall', 'AccountMount /phone guochuang', 'AccountMount /mobileapi/customer kalengo',
         'AccountMount /api/v1 youhaosuda', 'AccountMount / jintong', 'AccountMount /account links',
         'AccountMount /management management', "AccountSms file:\@DIR\@/$name.jsonl", "AccountMail file:\@DIR\@/$name.jsonl",
-        @more;
+        '<Location /guarded>', 'AuthType Account', 'Require account', '</Location>', @more;
 }
 my $server = Account::Server->new(
     mounts => '', loglevel => 'warn',
     conf   => "MaxKeepAliveRequests 0\nKeepAliveTimeout 20\n",
     vhost  => [ map { vhost($_, $_) } @REALMS ],
+    files  => { 'htdocs/guarded/page.html' => 'for accounts' },
 )->start;
 
 # --- many requests, fast: a connection each for four clients, 25 requests ahead of the replies ---
@@ -214,6 +215,7 @@ sub with_session {
         $mmall, $kalengo, $youhao, $all;
     push @status, map { [ session => qr/not user login/, $host => GET => '/mobileapi/customer/status', cookie => $_ ] } $kalengo, $mmall, $all;
     push @status, map { [ session => qr/"customer":null/, $host => GET => '/api/v1/account/current', cookie => $_ ] } $youhao, $mmall, $all;
+    push @status, map { [ guard => qr/\A401/, $host => GET => '/guarded/page.html', cookie => $_ ] } $mmall, $all;
     return (@status,
         [ session => qr/用户未登录/, $host => POST => '/user/update_information.do', cookie => $all, form => { question => 'stolen' } ],
         [ session => qr/用户未登录/, $host => POST => '/user/reset_password.do', cookie => $all,
@@ -290,8 +292,9 @@ all_are('worth nothing elsewhere', @replays);
 
 is($server->sql("SELECT COUNT(*) FROM account WHERE role = 'admin'"), 3, 'nobody has become an administrator');
 all_are('good at home', everywhere(\@people, sub { my ($realm, $n) = @_; my $name = person($n);
-    return [ session => qr/"status":0.*"username":"$name"/, $realm => GET => '/user/get_user_info.do',
-        cookie => "mmall_login_token=$session{$realm}{$n}" ] }));
+    my %cookie = (cookie => "mmall_login_token=$session{$realm}{$n}");
+    return ([ session => qr/"status":0.*"username":"$name"/, $realm => GET => '/user/get_user_info.do', %cookie ],
+        [ guard => qr/\A200 for accounts/, $realm => GET => '/guarded/page.html', %cookie ]) }));
 all_are('good at home', map { [ admin => qr/"ok":true/, $_ => POST => '/management/role', cookie => "mmall_login_token=$session{$_}{0}",
     json => { account => person(1), role => 'vip_user' } ] } @REALMS);
 all_are('good at home', everywhere(\@things, sub { my ($realm, $n) = @_;
