@@ -57,7 +57,7 @@ sub named { my ($name) = @_; return lc $name =~ s/\A<//r }
 
 # README's, by the file that they are for.
 my $readme = slurp("$ROOT/README.md") =~ /^## Shared hosting\n(.*?)^## /ms ? $1 : die "README says nothing of shared hosting\n";
-my %readme = map { /\A# (.*)\n/ ? ($1 => $_) : () } $readme =~ /^```apacheconf\n(.*?)^```$/msg;
+my %readme = map { /\A# (.*)\n/ ? ($1 => $_) : () } $readme =~ /^```apache\n(.*?)^```$/msg;
 is(join(' | ', sort keys %readme), "public_html/.htaccess | public_html/members/.htaccess | the server's configuration", 'README: shared hosting');
 is(scalar(grep { /^\w/ } map { split /\n/ } @readme{ grep { /htaccess/ } keys %readme }), 5, 'README: five lines');
 utf8::decode($readme);
@@ -89,7 +89,7 @@ my %refused = map { ('htdocs/greedy/' . named($_) . '/.htaccess' => written($_))
 my @inside = ('<If "true">', '<Files "*">', '<FilesMatch ".">', '<IfModule account_module>', '<Limit GET>');
 
 my $server = Account::Server->new(
-    modules => [ 'proxy', 'proxy_http', 'userdir', 'negotiation', 'autoindex', 'auth_basic', 'authn_file' ],
+    modules => [ 'proxy', 'proxy_http', 'userdir', 'negotiation', 'autoindex', 'auth_basic', 'authn_file', 'access_compat' ],
     mounts  => <<'CONF',
 <AccountContract tiny>
     AccountReply ok 200 '{"ok": true, "mount": "%{mount}"}'
@@ -232,6 +232,26 @@ ErrorDocument 401 /closed/sorry.html
 END
         'htdocs/closed/page.html'        => 'closed',
         'htdocs/closed/sorry.html'       => 'sorry',
+        'htdocs/whole/.htaccess'         => "AuthType Account\nAuthName Whole\nRequire account\nErrorDocument 401 /whole/api/login.do\n",
+        'htdocs/whole/page.html'         => 'whole',
+        'htdocs/whole/api/.htaccess'     => "Require all granted\nAccountMount mmall\n",
+        'htdocs/asked/.htaccess'         => "AuthType Account\nRequire account\nSetHandler account-forward-auth\n",
+        'htdocs/asked/open/.htaccess'    => "AuthType None\nRequire all granted\n",
+        'htdocs/satisfied/.htaccess'     => "AuthType Account\nAuthName x\nRequire account\nOrder allow,deny\nAllow from all\nDeny from 127.0.0.2\nSatisfy all\n",
+        'htdocs/satisfied/page.html'     => 'satisfied',
+        'htdocs/away/.htaccess'          => <<'END',
+AuthType Account
+AuthName x
+Require account
+RewriteEngine On
+RewriteRule ^set$ /static.txt [E=ACCOUNT_ID:1,E=REMOTE_USER:tenant]
+RewriteRule ^to-route$ /user/get_user_info.do [L]
+RewriteRule ^to-route-p$ http://127.0.0.1:@PORT@/user/get_user_info.do [P]
+RewriteRule ^to-members$ /~anna/members/page.html [L]
+RewriteRule ^to-members-pt$ /~anna/members/page.html [PT]
+RequestHeader set Cookie "mmall_login_token=invented"
+END
+        'htdocs/reach/.htaccess'         => "RewriteEngine On\nRewriteRule ^(.*)\$ /~anna/members/\$1 [L]\n",
         'htdocs/text/.htaccess'          => "AuthType Account\nRequire account\nErrorDocument 401 \"sign in first\"\n",
         'htdocs/roles/.htaccess'         => "AuthType Account\nRequire account-role admin\nErrorDocument 403 \"not for you\"\n",
         'htdocs/no-role/.htaccess'       => "AuthType Account\nRequire account-role admim\n",
@@ -499,6 +519,24 @@ isnt($server->get('/basic/page.html', %basic)->{status}, 200, "somebody else's p
 isnt($server->get('/basic/page.html', %signed_in)->{status}, 200, 'nor is a session what AuthType Basic asks for');
 closed('AuthType Account with a password file', '/mixed/page.html', by => 'Account realm="x"', %basic);
 opens('AuthType Account with a password file', '/mixed/page.html', 'mixed', %signed_in);
+
+closed('a folder with an open one below', '/whole/page.html', by => 'Account realm="Whole"');
+logs_in('a folder with an open one below', '/whole/api/login.do');
+my $jar_of_whole = Account::Jar->new;
+my $error_page = $server->post('/whole/page.html', form => \%login, cookie => $jar_of_whole);
+ok($error_page->{status} == 401 && !$jar_of_whole->header, 'an error page that logs in does not');
+opens('a folder with an open one below', '/whole/page.html', 'whole', %signed_in);
+is($server->get('/asked/')->{status}, 401, 'SetHandler account-forward-auth: asks as the folder does');
+is($server->get('/asked/', %signed_in)->{headers}{'x-account-user'}[0], 'tenant', 'and says who it is');
+is($server->get('/asked/open/')->{status}, 500, 'but not without AuthType Account and Require');
+closed('Satisfy', '/satisfied/page.html', by => 'Account realm="x"');
+opens('Satisfy', '/satisfied/page.html', 'satisfied', %signed_in);
+is($server->get('/satisfied/page.html', %signed_in, from => '127.0.0.2')->{status}, 403, 'Satisfy: an address that is denied');
+
+closed('a rewrite', "/away/$_", by => 'Account realm="x"') for qw(set to-route to-members);
+is($server->get("/away/$_", %signed_in)->{body}, 'for members', "a rewrite into another guarded folder: $_") for qw(to-members to-members-pt);
+is($server->get("/away/$_", %signed_in)->{json}{status}, $_ eq 'to-route' ? 0 : 1, "a Cookie that is set on the way: $_") for qw(to-route to-route-p);
+is($server->get("/reach/$_")->{status}, 401, "a rewrite around the guard of another folder: $_") for qw(page.html deeper/page.html);
 
 opens('<Files>, <If>: the rest', '/parts/open', 'the open');
 for my $path (qw(secret.html secret alias hidden.html hidden), '') {

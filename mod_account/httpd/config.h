@@ -66,6 +66,7 @@ typedef struct account_server_t {
     /* made by check_config (startup.c) */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
     account_settings_t settings;
+    account_router_t *router; /* of mounts */
     int has_page[ACCOUNT_LINK_COUNT]; /* the realm has a page for it */
     apr_array_header_t *cookie_names; /* of const char *: of every contract mounted in the realm */
     apr_array_header_t *taken_out;    /* of const char *: what AccountCookieRemove takes out */

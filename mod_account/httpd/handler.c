@@ -16,7 +16,7 @@ static int match(request_rec *r, account_match_t *match)
     const account_server_t *server = account_server_of(r->server);
 
     return server->backend && !r->main && r->uri && r->uri[0] == '/'
-           && account_engine_match(server->mounts, r->uri, r->method, match, r->pool);
+           && account_router_match(server->router, r->uri, r->method, match, r->pool);
 }
 
 /* Redirects and rewrites of the server see the query that was kept from the logs so far. */
@@ -83,7 +83,8 @@ static int header_parser(request_rec *r)
     }
     path = apr_pstrcat(r->pool, r->filename, r->path_info, NULL);
     rest = path + strlen(directory->directory) - 1;
-    if (!account_engine_match(directory->mounts, rest, r->method, &request->match, r->pool)) {
+    if (!account_router_match(account_router_make(directory->mounts, r->pool), rest, r->method,
+                              &request->match, r->pool)) {
         return DECLINED;
     }
     missing = account_needs_missing(server, request->match.route, r->pool);

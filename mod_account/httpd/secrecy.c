@@ -131,7 +131,7 @@ static int post_read_request(request_rec *r)
         account_secrecy_take_out_cookies(r, server->taken_out);
     }
     path = normal_path(r);
-    if (!path || account_engine_match(server->mounts, path, r->method, &match, r->pool)) {
+    if (!path || account_router_match(server->router, path, r->method, &match, r->pool)) {
         request->own = path ? match.mount->contract->cookie : NULL;
         request->query = r->args;
         take_out_query(r);

@@ -106,6 +106,7 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
         config->backend = backend_of(config, server, pool);
     }
     account_defaults_number_lookups(config, pool);
+    config->router = account_router_make(config->mounts, pool);
     return 1;
 }
 
@@ -212,7 +213,7 @@ static int check_requirements(const account_server_t *config, server_rec *server
     for (i = 0; config->requirements && i < config->requirements->nelts; i++) {
         const account_requirement_t *requirement =
             &APR_ARRAY_IDX(config->requirements, i, account_requirement_t);
-        const char *error = !config->backend ? "Require account… needs AccountDatabase and "
+        const char *error = !config->backend ? "Require account needs AccountDatabase and "
                                                "AccountSecretFile in the server's configuration"
                             : requirement->roles
                                 ? account_authz_wrong_role(config, requirement->roles, pool)
