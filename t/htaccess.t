@@ -97,6 +97,9 @@ my $server = Account::Server->new(
     <AccountRoute where GET /where>
         AccountAction none
     </AccountRoute>
+    <AccountRoute packed GET /packed.fr.gz>
+        AccountAction none
+    </AccountRoute>
     <AccountRoute deep GET /deep/{value}/here>
         AccountAction check_identifier
         AccountSet    kind user_name
@@ -155,7 +158,7 @@ CONF
         'htdocs/wp-query/.htaccess'  => <<'END',
 RewriteEngine On
 RewriteCond %{REQUEST_FILENAME} !-f
-RewriteRule ^(.*)$ index.php?q=$1 [L,QSA]
+RewriteRule ^(.*)$ index.php?str=tenant&type=username [L]
 AccountMount mmall
 END
         'htdocs/wp-rules/.htaccess'  => <<'END' . wordpress('wp-rules'),
@@ -208,6 +211,7 @@ DirectoryIndex start.html
 ErrorDocument 403 "no entry"
 ErrorDocument 404 /beside/missing.txt
 END
+        'htdocs/typed/.htaccess'         => "AccountMount tiny\nAddEncoding x-gzip .gz\nAddLanguage fr .fr\n",
         'htdocs/beside/where.html'       => 'a variant',
         'htdocs/beside/page.html'        => 'a page',
         'htdocs/beside/login.do'         => 'a file',
@@ -444,6 +448,9 @@ mounted_at('an address that is not as it should be', '/~dora/../~emma//./where',
 # --- beside what else stands in .htaccess ---
 
 mounted_at('MultiViews, and a variant of that name', '/beside/where', '/beside');
+my $typed = $server->get('/typed/packed.fr.gz');
+is(join(' ', $typed->{json}{mount}, map { $_->[0] } grep { $_ } @{ $typed->{headers} }{qw(content-type content-encoding content-language)}),
+    '/typed application/json; charset=utf-8', 'a route is no file: its name says nothing of its type');
 is($server->get('/beside/page')->{body}, 'a page', 'MultiViews goes on for the rest');
 is($server->get('/beside/')->{body}, 'the start', 'DirectoryIndex');
 is($server->get('/beside/empty/')->{body}, 'no entry', 'Options -Indexes, ErrorDocument 403');
