@@ -66,6 +66,7 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     }
     MERGE(session_idle, 0);
     MERGE(session_life, 0);
+    MERGE(sessions_most, 0);
     MERGE(body_limit, 0);
     MERGE(allow_navigation, -1);
     MERGE(trust_same_site, -1);
@@ -278,6 +279,17 @@ static const char *set_session_life(cmd_parms *cmd, void *directory, const char 
     return set_duration(cmd, word, &account_server_of(cmd->server)->session_life);
 }
 
+static const char *set_sessions_most(cmd_parms *cmd, void *directory, const char *word)
+{
+    int is_off = strcasecmp(word, "off") == 0;
+    apr_int64_t number = -1;
+    const char *error = is_off ? NULL : parse_number(cmd, word, 1000, &number);
+
+    (void)directory;
+    account_server_of(cmd->server)->sessions_most = (int)number;
+    return error ? apr_pstrcat(cmd->pool, error, ", or off", NULL) : NULL;
+}
+
 static const char *set_allow_navigation(cmd_parms *cmd, void *directory, int on)
 {
     (void)directory;
@@ -333,6 +345,8 @@ const command_rec account_commands[] = {
                   "how long a session lives without a request"),
     AP_INIT_TAKE1("AccountSessionLife", set_session_life, NULL, RSRC_CONF,
                   "how long a session lives at most"),
+    AP_INIT_TAKE1("AccountSessionsPerAccount", set_sessions_most, NULL, RSRC_CONF,
+                  "how many sessions an account has at most, or off"),
     AP_INIT_TAKE1("AccountBodyLimit", set_body_limit, NULL, RSRC_CONF,
                   "bytes of a request's body, at most"),
     AP_INIT_FLAG("AccountAllowNavigation", set_allow_navigation, NULL, RSRC_CONF,

@@ -53,6 +53,7 @@ typedef struct account_server_t {
     int cost_is_set;
     apr_int64_t session_idle;
     apr_int64_t session_life;
+    int sessions_most;      /* 0: not set; -1: off */
     apr_int64_t body_limit; /* bytes */
     int allow_navigation;
     int trust_same_site;
