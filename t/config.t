@@ -341,7 +341,7 @@ END
     [ 'mail by what is no way',      ">>AccountMail pigeon://loft shop\@shop.example\n", qr{AccountMail: pigeon://\S+ is no address of a known kind} ],
     [ 'a gateway that is no way',    ">>AccountSms gopher://gateway x.json\n", qr{AccountSms: gopher://\S+ is no address of a known kind} ],
     [ 'a gateway without a way',     ">>AccountSms\n",              qr{AccountSms takes: https://GATEWAY/PATH TEMPLATE} ],
-    [ 'mail in a folder',            "<Directory />\n>>$mail</Directory>\n", qr/AccountMail not allowed (?:in|here)/ ],
+    [ 'mail in a folder',            "<Directory />\n>>$mail</Directory>\n", qr{AccountMail belongs into the server.s configuration or a <VirtualHost>\. It can.t stand in \.htaccess.*What a folder may have: AccountMount} ],
     [ 'a limit without a number',    ">>AccountLimit send-target\n", qr{AccountLimit takes a name and so many in so long: send-target 5/1h} ],
     [ 'an unknown limit',            ">>AccountLimit send-taget 5/1h\n", qr/there is no limit send-taget \(did you mean send-target\?\)/ ],
     [ 'a limit without its time',    ">>AccountLimit send-target 5\n", qr/AccountLimit send-target: "5" is no limit/ ],

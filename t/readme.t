@@ -63,6 +63,7 @@ my %here = (
 );
 my %elsewhere = (
     'Protect a folder' => 'guarded.t',
+    'Shared hosting' => 'htaccess.t',
 );
 for my $heading (sort keys %blocks) {
     my $languages = join ' ', map { $_->[0] } @{ $blocks{$heading} };

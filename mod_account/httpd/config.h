@@ -100,6 +100,12 @@ account_directory_t *account_directory_of(const request_rec *r);
 /* containers.c: <AccountContract> and AccountMount. */
 const char *account_contract_directive(cmd_parms *cmd, void *directory, const char *args);
 const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, char *const argv[]);
+/*
+ * containers.c: asked first by the setters of directives that may not stand in a folder, though
+ * httpd lets them in there (OR_ALL). 1: it does, and the setter does nothing but return *error:
+ * why, and where it belongs; NULL where AllowOverride Nonfatal wants such lines warned of only.
+ */
+int account_directive_refused(const cmd_parms *cmd, const char **error);
 /* For directives that belong inside a contract: says so. */
 const char *account_misplaced_directive(cmd_parms *cmd, void *directory, const char *args);
 
