@@ -397,7 +397,7 @@ const command_rec account_commands[] = {
     AP_INIT_RAW_ARGS("AccountLookup", account_option_lookup, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
                      "fields, and the query of the site's own tables that fills them"),
     AP_INIT_TAKE1(
-        "AccountAuditLog", account_audit_directive, NULL, RSRC_CONF,
+        "AccountAuditLog", account_audit_directive, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
         "a file or |program for one line of JSON for each security event, error-log or off"),
     AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
                  "whether a mount in .htaccess takes secrets by GET"),
