@@ -5,13 +5,15 @@
 #include <httpd.h>
 #include <http_config.h>
 
-#include "httpd/glue.h"
+#include "httpd/policy.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
     account_startup_register_hooks(pool);
     account_secrecy_register_hooks(pool);
     account_handler_register_hooks(pool);
+    account_sites_register_hooks(pool);
+    account_policy_register_hooks(pool);
 }
 
 AP_DECLARE_MODULE(account) = {

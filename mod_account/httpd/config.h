@@ -6,6 +6,7 @@
 
 #include "contract/engine.h"
 #include "httpd/options.h"
+#include "httpd/sites.h"
 #include "store/schema.h"
 
 /* A database that servers share: one for each distinct driver and parameters. */
@@ -52,6 +53,7 @@ typedef struct account_server_t {
     int trust_same_site;
     int cookie_remove;
     account_options_t options;
+    account_sites_t sites;
     apr_array_header_t
         *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
     /* made by check_config (startup.c) */
