@@ -9,6 +9,11 @@ const { chromium } = require(plan.playwright);
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--ignore-certificate-errors'];
 
+// Cookies of third parties, which browsers have begun to block: here it is about what happens where they do not.
+require('fs').mkdirSync(plan.profile + '/Default', { recursive: true });
+require('fs').writeFileSync(plan.profile + '/Default/Preferences', JSON.stringify({
+    profile: { cookie_controls_mode: 0, block_third_party_cookies: false } }));
+
 (async () => {
     const context = await chromium.launchPersistentContext(plan.profile, {
         executablePath: plan.chromium, headless: true, args: flags, timeout: 60000, ignoreHTTPSErrors: true, serviceWorkers: 'allow',
