@@ -181,6 +181,19 @@ $r = $server->post('/user/logout.do', headers => {%from});
 is($r->{status}, 403, 'nor a way through the gate');
 $server->stop;
 
+# --- no database: 503, with all headers ---
+
+$server = Account::Server->new(db => 'none', mounts => qq(AccountDatabase mysql "sock=\@DIR\@/none.sock user=x dbname=x"\nAccountMount /user mmall\n),
+    conf => "AccountAllowOrigin $APP\n")->start;
+for my $path ('get_user_info.do', 'login.do') {
+    $r = $server->post("/user/$path", form => { %user }, headers => { %from, Cookie => 'mmall_login_token=' . 'a' x 26 });
+    is($r->{status}, 503, "$path: no database");
+    is_deeply(headers($r, @CORS), \%listed, 'has the headers of CORS');
+    is_deeply(ours($r), { %program, 'cross-origin-resource-policy' => 'cross-origin' }, 'and all others');
+    ok($r->{headers}{'retry-after'}, 'says when to come again');
+}
+$server->stop;
+
 # --- the cookies ---
 
 for my $case ([ 'None', 'SameSite=None; Secure' ], [ 'strict', 'SameSite=Strict; Secure' ], [ 'LAX', 'SameSite=Lax; Secure' ]) {
