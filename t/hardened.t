@@ -17,6 +17,11 @@ for ([ qr/^(LoadModule account_module) \S+/m => $module ], [ qr/^(AccountSecretF
     ok($conf =~ s/$line/$1 $value/, "conf/account.conf: $value");
 }
 ok($conf =~ s/^#(Header always set Strict-Transport-Security)/$1/m, 'HSTS, which is commented out');
+# beside the one that it mounts, all others
+my @shipped = map { m{([^/]+)\.conf\z} } sort glob "$ROOT/conf/contracts/*.conf";
+my %mount = map { slurp("$ROOT/conf/contracts/$_.conf") =~ /\A[^\n]*AccountMount (\S+) \Q$_\E/ ? ($_ => $1) : die "$_\n" } @shipped;
+$conf .= join '', "AccountPublicURL http://127.0.0.1:\@PORT\@\nAccountMail file:\@DIR\@/mail\nAccountSms file:\@DIR\@/sms\nAccountTexts $ROOT/conf/texts\n",
+    map { $_ eq 'mmall' ? () : "AccountMount $mount{$_} $_\n" } @shipped;
 my $server = Account::Server->new(account => 0, db => 'sqlite3', modules => ['reqtimeout'], conf => $conf)->start;
 my $port = $server->port;
 my $password = canary('Sesame-hardened-1');
@@ -46,20 +51,35 @@ sub raw {
 sub status { return $_[0] =~ m{\AHTTP/1\.[01] (\d+)} ? $1 : 0 }
 my @cookie = 'Cookie: ' . $jar->header;
 my $question = '?username=smuggled&password=' . $password . '&email=smuggled@example.com';
-my %mmall = slurp("$ROOT/conf/contracts/mmall.conf") =~ /<AccountRoute (\S+) \S+ (\S+)>/g;
-cmp_ok(scalar(keys %mmall), '>=', 11, 'routes');
-for my $route (sort keys %mmall) {
-    my %wrong;
-    for my $method (qw(PUT DELETE PATCH PROPFIND MKCOL LOCK FOO foo get TRACE TRACK DEBUG CONNECT)) {
-        my $secret = $method eq 'CONNECT' ? '' : $question;    # httpd itself prints that line at debug
-        my $reply = raw(join("\r\n", "$method /user$mmall{$route}$secret HTTP/1.1", $host, 'Connection: close', @cookie) . "\r\n\r\n");
-        my $expected = $method =~ /\A(?:PUT|DELETE|PATCH|PROPFIND|MKCOL|LOCK)\z/ ? qr/\A405\z/ : qr/\A(?:400|405|501)\z/;
-        $wrong{"$method: " . status($reply)} = 1 if status($reply) !~ $expected;
-        $wrong{"$method: no Allow"} = 1 if status($reply) == 405 && $method ne 'TRACE' && $reply !~ /^Allow: GET, (?:HEAD, )?POST\r$/m;
-        $wrong{"$method echoes"} = 1 if index($reply, $jar->get('mmall_login_token')) >= 0 || index($reply, $password) >= 0;
+my $count = 0;
+for my $contract (@shipped) {
+    my %takes;    # path => its methods
+    my $text = slurp("$ROOT/conf/contracts/$contract.conf");
+    while ($text =~ /<AccountRoute \S+ (\S+) (\S+)>/g) {
+        my ($methods, $route) = ($1, $2);
+        my $path = ($mount{$contract} =~ s{/\z}{}r) . ($route =~ s/\{\w+\}/13800138000/gr);
+        $takes{$path}{$_} = 1 for split /\|/, $methods;
     }
-    is_deeply([ sort keys %wrong ], [], "$route: no other methods");
+    for my $path (sort keys %takes) {
+        my (%wrong, %declared);
+        for my $method (qw(PUT DELETE PATCH PROPFIND MKCOL LOCK FOO foo get TRACE TRACK DEBUG CONNECT GET POST)) {
+            next if $takes{$path}{$method};
+            my $secret = $method eq 'CONNECT' ? '' : $question;    # httpd itself prints that line at debug
+            my $reply = raw(join("\r\n", "$method $path$secret HTTP/1.1", $host, 'Connection: close', @cookie) . "\r\n\r\n");
+            my $status = status($reply);
+            my $expected = $method =~ /\A(?:PUT|DELETE|PATCH|PROPFIND|MKCOL|LOCK|GET|POST)\z/ ? qr/\A405\z/ : qr/\A(?:400|405|501)\z/;
+            $wrong{"$method: $status"} = 1 if $status !~ $expected;
+            $wrong{"$method echoes"} = 1 if index($reply, $jar->get('mmall_login_token')) >= 0 || index($reply, $password) >= 0;
+            next if $status != 405 || $method eq 'TRACE';
+            my %allow = map { $_ => 1 } split /, /, $reply =~ /^Allow: (.*)\r$/m ? $1 : '';
+            $wrong{"$method: Allow " . join ' ', sort keys %allow} = 1
+                if join(' ', sort keys %{ $takes{$path} }) ne join(' ', grep { $_ ne 'HEAD' } sort keys %allow);
+        }
+        is_deeply([ sort keys %wrong ], [], "$contract: $path: no other methods");
+        $count++;
+    }
 }
+cmp_ok($count, '>=', 50, "$count addresses in all");
 my @odd = (
     [ 'HTTP/0.9', "GET /user/register.do$question\r\n", 0 ],
     [ 'HTTP/0.9 with blanks', "GET  /user/register.do$question\r\n\r\n", 0 ],
