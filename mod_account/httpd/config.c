@@ -40,6 +40,7 @@ void *account_server_create(apr_pool_t *pool, server_rec *server)
     config->trust_same_site = -1;
     config->cookie_remove = -1;
     account_options_init(&config->options);
+    account_sites_init(&config->sites);
     return config;
 }
 
@@ -75,6 +76,7 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     MERGE(header_keys, NULL);
     MERGE(audit_log, NULL);
     account_options_merge(&merged->options, &base->options, &add->options, pool);
+    account_sites_merge(&merged->sites, &base->sites, &add->sites);
     merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
     return merged;
 }
@@ -354,6 +356,12 @@ const command_rec account_commands[] = {
                  "whether an address typed into a browser may change state"),
     AP_INIT_FLAG("AccountTrustSameSite", set_trust_same_site, NULL, RSRC_CONF,
                  "whether pages of sibling domains may change state"),
+    AP_INIT_TAKE_ARGV("AccountAllowOrigin", account_sites_origins, NULL, RSRC_CONF,
+                      "origins of other sites whose scripts may call, or off"),
+    AP_INIT_TAKE1("AccountSameSite", account_sites_cookie, NULL, RSRC_CONF,
+                  "Lax, Strict or None: which pages send the cookies"),
+    AP_INIT_FLAG("AccountInspectSecrets", account_sites_inspect, NULL, RSRC_CONF,
+                 "whether mod_security sees queries with secrets"),
     AP_INIT_FLAG("AccountCookieRemove", set_cookie_remove, NULL, RSRC_CONF,
                  "whether session cookies are kept from scripts and applications"),
     AP_INIT_TAKE1("AccountHeaderPrefix", account_headers_set_prefix, NULL, RSRC_CONF,
