@@ -78,6 +78,7 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
  * is for programs. */
 static void set_policy(request_rec *r, const account_response_t *response)
 {
+    apr_table_unset(r->err_headers_out, "Cache-Control"); /* no-store says more than private */
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(r->headers_out, "Cross-Origin-Resource-Policy", "same-origin");

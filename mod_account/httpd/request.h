@@ -25,6 +25,7 @@ typedef struct account_request_t {
     const account_identity_t *identity; /* NULL: this request_rec was not authenticated by us */
     int is_unknown; /* somebody asked who sends this, and the machine failed: no answer, but 503 */
     int is_stale;   /* a Require wanted a more recent password */
+    int is_being_answered; /* the handlers have begun */
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
     account_caller_t caller;
@@ -61,7 +62,12 @@ const account_identity_t *account_request_identity(request_rec *r);
  * HTTP_SERVICE_UNAVAILABLE. */
 int account_request_fail(request_rec *r);
 
-/* Refuses what is marked so: after access control, before any handler. */
+/* The reply, and that of what it is a part of, is made for somebody: a cache may not give it to
+ * others. Before its headers are sent. */
+void account_request_make_private(request_rec *r);
+
+/* Refuses what is marked so: after access control, before any handler, and when something else than
+ * a server's error is about to be sent. */
 void account_request_register_hooks(apr_pool_t *pool);
 
 #endif
