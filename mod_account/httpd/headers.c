@@ -51,7 +51,8 @@ static int collect(void *baton, const char *name, const char *value)
     return 1;
 }
 
-/* "Connection: X-Account-Role" would have mod_proxy drop the header that is set here. */
+/* "Connection: X-Account-Role" would have mod_proxy drop the header that is set here. It takes more
+ * than commas to be between names, so whatever can't be in one ends it here. */
 static void take_out_of_connection(request_rec *r, const char *prefix)
 {
     const char *header = apr_table_get(r->headers_in, "Connection");
@@ -61,8 +62,8 @@ static void take_out_of_connection(request_rec *r, const char *prefix)
     while (header && *header) {
         const char *token, *end;
 
-        header += strspn(header, ", \t");
-        end = header + strcspn(header, ",");
+        header += strspn(header, ",;\" \t\r\n\v\f");
+        end = header + strcspn(header, ",;\" \t\r\n\v\f");
         token = apr_pstrmemdup(r->pool, header, end - header);
         header = end;
         if (begins_so(token, prefix)) {
