@@ -13,6 +13,7 @@ typedef struct account_identity_t {
 
 /* What mod_account keeps of a request: one for each request_rec that it meets. */
 typedef struct account_request_t {
+    int is_read; /* httpd has read it whole, and secrecy.c has seen it */
     /* As the client sent them, where they were taken out of r->args and r->headers_in. */
     const char *query;
     const char *cookies;
