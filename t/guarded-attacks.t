@@ -182,7 +182,7 @@ is($server->sql('SELECT email FROM account'), 'anna@example.com', '... and chang
 my $mariadb = Account::MariaDB->new->start;
 my %denied = (expr => "Require expr \"%{ACCOUNT:role} == 'admin'\"", if => "<If \"%{ACCOUNT:role} != 'admin'\">\nRequire all denied\n</If>",
     page => "ErrorDocument 403 /denied.html\nRequire expr \"%{ACCOUNT:role} == 'admin'\"", header => "Header set X-Who \"expr=%{ACCOUNT:user}\"");
-my $down = Account::Server->new(modules => [qw(include cgid autoindex)], db => 'mysql', mariadb => $mariadb,
+my $down = Account::Server->new(modules => [qw(include cgid autoindex proxy proxy_http)], db => 'mysql', mariadb => $mariadb,
     files => {
         (map { ("htdocs/$_/index.html" => "the $_ page\n") } keys %denied), 'htdocs/denied.html' => "denied\n", 'htdocs/down.html' => "soon\n",
         'htdocs/page.shtml' => "before <!--#echo var=\"x\" --> <!--#if expr=\"%{ACCOUNT:role} != 'blocked'\" -->the content<!--#endif -->",
@@ -190,9 +190,10 @@ my $down = Account::Server->new(modules => [qw(include cgid autoindex)], db => '
             . "RewriteCond expr \"%{ACCOUNT:user} == ''\"\nRewriteRule ^redirect /signin.html [R]\n",
     },
     conf => $cgi . "ErrorDocument 503 /down.html\nRewriteEngine On\nRewriteCond expr \"%{ACCOUNT:user} == ''\"\nRewriteRule ^/account\$ /signin.html [R]\n"
+        . "<Location /header/behind>\nProxyPass $behind\n</Location>\n"
         . join '', map { "<Location /$_>\n$denied{$_}\n</Location>\n" } sort keys %denied)->start;
 my $jar = sign_in($down);
-my %usual = ((map { ("/$_/" => 403) } keys %denied), '/header/' => 200, '/account' => 404, '/rules/forbidden' => 403, '/rules/redirect' => 404);
+my %usual = ((map { ("/$_/" => 403) } keys %denied), '/header/' => 200, '/header/behind' => 200, '/account' => 404, '/rules/forbidden' => 403, '/rules/redirect' => 404);
 is($down->get($_, cookie => Account::Jar->new(%$jar))->{status}, $usual{$_}, "as usual: $_") for sort keys %usual;
 is($down->get('/page.shtml', cookie => Account::Jar->new(%$jar))->{text}, 'before (none) the content', 'as usual: a page');
 $mariadb->kill9;
@@ -206,5 +207,13 @@ $raw = $down->raw("GET /page.shtml HTTP/1.1\r\nHost: x\r\nCookie: " . $jar->head
 unlike($raw, qr/the content/, 'nobody can tell: a page that was half sent');
 unlike($raw, qr/\r\n0\r\n/, '... breaks off');
 is($down->get('/header/')->{status}, 200, 'who shows no session is nobody');
+
+# --- what httpd could not read has secrets too, whatever is asked for its error page ---
+
+my $asks = Account::Server->new(conf => "Header always set X-Who \"expr=%{ACCOUNT:user}\"\nErrorDocument 414 \"%{ACCOUNT:user}\"\n")->start;
+my $secret = canary();
+like($asks->raw("GET /user/login.do?username=anna&password=$secret&x=" . 'x' x 9000 . " HTTP/1.1\r\nHost: x\r\n\r\n"), qr/\AHTTP\S+ 414 /, 'a line that is too long');
+like($asks->raw("GET /user/login.do?username=anna&password=$secret HTTP/1.1\r\nHost: x y\r\n\r\n"), qr/\AHTTP\S+ 400 /, 'a broken host');
+ok($asks->access_log !~ /\Q$secret/, 'no secret of theirs is logged');
 
 done();

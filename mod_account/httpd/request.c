@@ -215,7 +215,8 @@ static apr_status_t filter_output(ap_filter_t *filter, apr_bucket_brigade *briga
 {
     request_rec *r = filter->r;
     apr_bucket_alloc_t *buckets = r->connection->bucket_alloc;
-    int has_begun = r->sent_bodyct;
+    /* mod_proxy sets the one too early, HTTP/2 has not the other */
+    int has_begun = r->sent_bodyct && !has_filter(r, "http_header");
     request_rec *any;
 
     if (filter->ctx) { /* broken off */
