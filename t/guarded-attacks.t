@@ -145,7 +145,13 @@ for my $connection ('X-Account-Role', 'close;X-Account-Role', 'close ; x-account
     my $r = $server->get('/behind', cookie => $anna, headers => { Connection => [ 'close', $connection ] });
     like($r->{text}, qr/^HTTP_X_ACCOUNT_ROLE=normal_user$/m, "Connection: $connection");
 }
-my $r = $server->get('/script/', cookie => $anna);
+my $strange = unpack 'H*', '{"nickname":" A\\r\\nX-Evil: 1 "}';
+$server->sql("UPDATE account SET attributes = CAST(x'$strange' AS " . ($server->{db} eq 'mysql' ? 'CHAR' : 'TEXT') . ')');
+my $r = $server->get('/behind', cookie => $anna);
+like($r->{text}, qr/^HTTP_X_ACCOUNT_NAME=%20A%0D%0AX-Evil: 1%20$/m, 'a strange name');
+like($r->{text}, qr/^HTTP_X_NICK=A +X-Evil: 1$/m, '... by an expression');
+unlike($r->{text}, qr/^HTTP_X_EVIL/m, '... is one header');
+$r = $server->get('/script/', cookie => $anna);
 like($r->{text}, qr/^$_$/m, "a folder's index, guarded by <Files>: $_") for 'ACCOUNT_USER=anna', 'REMOTE_USER=anna', 'HTTP_X_ACCOUNT_USER=anna';
 is($server->get('/script/')->{status}, 401, '... and by nobody');
 my $cookie = $anna->header;

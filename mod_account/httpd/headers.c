@@ -97,18 +97,21 @@ static int take_out(request_rec *r)
     return DECLINED;
 }
 
-/* UTF-8, escaped as in addresses, so that no header says two things to two readers. */
+/* UTF-8, escaped as in addresses, so that no header says two things to two readers; blanks at the
+ * ends too, which HTTP takes off. */
 static const char *escape(const char *value, apr_pool_t *pool)
 {
     account_buffer_t buffer;
+    const char *c;
 
     account_buffer_init(&buffer, strlen(value) + 16, pool);
-    for (; *value; value++) {
-        if (apr_isprint(*value) && *value != '%' && (unsigned char)*value < 0x80) {
-            account_buffer_add(&buffer, value, 1);
+    for (c = value; *c; c++) {
+        if (apr_isprint(*c) && *c != '%' && (unsigned char)*c < 0x80
+            && (*c != ' ' || (c > value && c[1]))) {
+            account_buffer_add(&buffer, c, 1);
         }
         else {
-            account_buffer_add_text(&buffer, apr_psprintf(pool, "%%%02X", (unsigned char)*value));
+            account_buffer_add_text(&buffer, apr_psprintf(pool, "%%%02X", (unsigned char)*c));
         }
     }
     return buffer.bytes;
