@@ -202,6 +202,14 @@ void account_handler_prepare(request_rec *r, account_exchange_t *x)
     };
 }
 
+/* The body was slow: whoever was found before it, for a Require or an expression, may have logged
+ * out since. */
+static void ask_again(request_rec *r, account_exchange_t *x)
+{
+    account_request_store(r)->now = apr_time_as_msec(apr_time_now());
+    x->caller->is_known = 0;
+}
+
 static int handler(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
@@ -228,9 +236,14 @@ static int handler(request_rec *r)
         refusal = refuse_early(r, server, &x);
     }
     if (refusal == ACCOUNT_OK) {
+        apr_time_t begun = apr_time_now();
+
         refusal = read_body(r, server, &x, &status);
         if (status != OK) {
             return status;
+        }
+        if (apr_time_now() - begun > apr_time_from_sec(1)) {
+            ask_again(r, &x);
         }
     }
     if (refusal == ACCOUNT_TOO_LARGE) {

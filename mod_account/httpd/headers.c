@@ -51,7 +51,8 @@ static int collect(void *baton, const char *name, const char *value)
     return 1;
 }
 
-/* "Connection: X-Account-Role" would have mod_proxy drop the header that is set here. */
+/* "Connection: X-Account-Role" would have mod_proxy drop the header that is set here. It takes more
+ * than commas to be between names, so whatever can't be in one ends it here. */
 static void take_out_of_connection(request_rec *r, const char *prefix)
 {
     const char *header = apr_table_get(r->headers_in, "Connection");
@@ -61,8 +62,8 @@ static void take_out_of_connection(request_rec *r, const char *prefix)
     while (header && *header) {
         const char *token, *end;
 
-        header += strspn(header, ", \t");
-        end = header + strcspn(header, ",");
+        header += strspn(header, ",;\" \t\r\n\v\f");
+        end = header + strcspn(header, ",;\" \t\r\n\v\f");
         token = apr_pstrmemdup(r->pool, header, end - header);
         header = end;
         if (begins_so(token, prefix)) {
@@ -96,18 +97,21 @@ static int take_out(request_rec *r)
     return DECLINED;
 }
 
-/* UTF-8, escaped as in addresses, so that no header says two things to two readers. */
+/* UTF-8, escaped as in addresses, so that no header says two things to two readers; blanks at the
+ * ends too, which HTTP takes off. */
 static const char *escape(const char *value, apr_pool_t *pool)
 {
     account_buffer_t buffer;
+    const char *c;
 
     account_buffer_init(&buffer, strlen(value) + 16, pool);
-    for (; *value; value++) {
-        if (apr_isprint(*value) && *value != '%' && (unsigned char)*value < 0x80) {
-            account_buffer_add(&buffer, value, 1);
+    for (c = value; *c; c++) {
+        if (apr_isprint(*c) && *c != '%' && (unsigned char)*c < 0x80
+            && (*c != ' ' || (c > value && c[1]))) {
+            account_buffer_add(&buffer, c, 1);
         }
         else {
-            account_buffer_add_text(&buffer, apr_psprintf(pool, "%%%02X", (unsigned char)*value));
+            account_buffer_add_text(&buffer, apr_psprintf(pool, "%%%02X", (unsigned char)*c));
         }
     }
     return buffer.bytes;
@@ -161,11 +165,10 @@ static int tell(request_rec *r)
     const account_identity_t *identity = account_request_identity(r);
     request_rec *original = account_request_original(r);
 
-    if (!r->main && (identity || account_request_of(original)->caller.session)) {
-        /* made for somebody, if only by an expression: a cache may not give it to others */
-        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    if (identity || account_request_of(original)->caller.session) {
+        account_request_make_private(r);
     }
-    if (!identity) {
+    if (!identity || r->proxyreq == PROXYREQ_PROXY /* somebody else's application */) {
         return DECLINED;
     }
     return account_headers_set(r, identity, r->headers_in) ? DECLINED : HTTP_SERVICE_UNAVAILABLE;

@@ -122,6 +122,7 @@ static int post_read_request(request_rec *r)
     account_match_t match;
     const char *path;
 
+    request->is_read = 1;
     if (r->main || !server->backend) {
         return DECLINED;
     }
@@ -162,7 +163,8 @@ static int log_transaction(request_rec *r)
         const account_request_t *request =
             any->request_config ? ap_get_module_config(any->request_config, &account_module) : NULL;
 
-        secret = request ? request->matched || request->query : shared->backends->nelts > 0;
+        secret = request && request->is_read ? request->matched || request->query
+                                             : shared->backends->nelts > 0;
     }
     for (any = r; any && secret; any = any->next) {
         take_out_query(any);
