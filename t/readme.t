@@ -63,7 +63,7 @@ my %here = (
 );
 my %elsewhere = (
     'Protect a folder' => 'guarded.t', 'Behind PHP' => 'behind.t', 'Behind a proxied application' => 'behind.t',
-    'nginx in front' => 'forward.t',
+    'nginx in front' => 'forward.t', 'Shared hosting' => 'htaccess.t',
 );
 for my $heading (sort keys %blocks) {
     my $languages = join ' ', map { $_->[0] } @{ $blocks{$heading} };

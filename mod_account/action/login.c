@@ -101,6 +101,7 @@ static apr_status_t log_in(const account_call_t *call, account_answer_t *answer)
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    answer->subject = account;
     add_guess(call, account, &budget);
     rv = account_budget_take(call, &budget, answer, &taken);
     if (rv != APR_SUCCESS || !taken) {
@@ -173,6 +174,7 @@ static apr_status_t log_in_with_code(const account_call_t *call, account_answer_
     int told = 1;
     apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
+    answer->subject = claimant.account;
     if (rv == APR_SUCCESS && !call->settings->hides) {
         rv = account_limit_reveal(call, claimant.is_proven, answer, &told);
     }

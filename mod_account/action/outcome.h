@@ -105,6 +105,9 @@ typedef struct account_answer_t {
     const apr_array_header_t *lookups; /* of const char *const *: values, by settings->lookups; NULL
                                         * where the reply has no slot for one */
     const char *device;                /* a new value for the device cookie, or NULL */
+    /* Whom it concerned, for the audit only: set where somebody is refused too. Never in a reply.
+     */
+    const account_t *subject;
 } account_answer_t;
 
 #endif

@@ -108,6 +108,7 @@ apr_status_t account_do_logout(const account_call_t *call, account_answer_t *ans
 {
     const char *account_id = account_call_value(call, "account_id");
 
+    answer->subject = call->account;
     if (!call->session) {
         answer->outcome = ACCOUNT_NOT_LOGGED_IN;
     }

@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "action/audit.h"
 #include "base/text.h"
 #include "contract/judge.h"
 
@@ -171,6 +172,8 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
 
     if (route->action->needs_session || route->action->changes) {
         rv = find_session(x, call);
+        response->caller = call->account;
+        response->session = call->session;
     }
     if (rv == APR_SUCCESS && route->action->needs_session && !call->session) {
         answer->outcome = ACCOUNT_NOT_LOGGED_IN;
@@ -187,6 +190,8 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
             return APR_SUCCESS;
         }
         rv = route->action->run(call, answer);
+        /* of everybody, so that the time does not tell who is one */
+        response->stranger = account_audit_stranger(call);
     }
     *reply = route->replies[answer->outcome];
     return rv;

@@ -35,6 +35,11 @@ typedef struct account_response_t {
     account_answer_t answer;
     apr_status_t failure; /* of the machine: why it is unavailable */
     const char *refused;  /* what was invalid, for the log: "INPUT.RULE" */
+    /* For the audit: who asked, in which session, where that was looked up; and
+     * account_audit_stranger. */
+    const account_t *caller;
+    const account_session_t *session;
+    const char *stranger;
 } account_response_t;
 
 /* How long a client shall wait after "unavailable", in seconds. */

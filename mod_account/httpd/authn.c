@@ -85,6 +85,25 @@ static int check_access(request_rec *r)
     return DECLINED;
 }
 
+/* mod_dir and mod_negotiation ask for a file by a sub-request, whose Require lines count, and go on
+ * with the request that they had, under the file's configuration: nobody has authenticated it. */
+static int recognise(request_rec *r)
+{
+    const account_identity_t *identity;
+
+    if (r->user || r->main || !is_ours(r) || !account_server_of(r->server)->backend) {
+        return DECLINED;
+    }
+    identity = account_request_caller(r);
+    if (identity && account_identity_set(r, identity)) {
+        r->ap_auth_type = (char *)AUTH_TYPE;
+        return account_headers_set(r, account_request_identity(r), r->headers_in)
+                   ? DECLINED
+                   : HTTP_SERVICE_UNAVAILABLE;
+    }
+    return account_request_of(r)->is_unknown ? HTTP_SERVICE_UNAVAILABLE : DECLINED;
+}
+
 /* A browser that goes to an address, and not a script's fetch or a program. */
 static int is_navigation(request_rec *r)
 {
@@ -131,6 +150,15 @@ static const char *return_address(request_rec *r)
     return apr_pstrcat(r->pool, "/", address + strspn(address, "/\\"), NULL);
 }
 
+/* Whether the address is that of the page, with whatever query. */
+static int is_page(const char *address, const char *page)
+{
+    apr_size_t length = strcspn(page, "?");
+
+    return *page == '/' && address && strcspn(address, "?") == length
+           && strncmp(address, page, length) == 0;
+}
+
 /* Where to sign in, and where to go then; NULL: nowhere, or this is no browser. */
 static const char *login_location(request_rec *r)
 {
@@ -139,14 +167,14 @@ static const char *login_location(request_rec *r)
     const char *wanted =
         is_asked_by_proxy(r) ? apr_table_get(r->headers_in, "X-Forwarded-Uri") : r->uri;
     const char *address;
-    apr_size_t length;
 
-    if (!page || !*page || !is_navigation(r) || !wanted) {
+    if (!page || !*page
+        || !is_navigation(r)
+        /* an index of a folder that hides what can't be seen takes a redirect for something */
+        || (r->main && account_request_of(r->main)->is_being_answered) || !wanted) {
         return NULL;
     }
-    length = strcspn(page, "?");
-    if (*page == '/' && strncmp(wanted, page, length) == 0
-        && (!wanted[length] || wanted[length] == '?')) {
+    if (is_page(wanted, page) || is_page(account_request_original(r)->unparsed_uri, page)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       ACLOGNO(00264) "AccountLoginPage %s can't be seen by who is not signed in: "
                                      "give it a <Location> with Require all granted",
@@ -160,7 +188,7 @@ static const char *login_location(request_rec *r)
     if (*page != '/' && server->public_origin) {
         address = apr_pstrcat(r->pool, server->public_origin, address, NULL);
     }
-    return apr_pstrcat(r->pool, page, page[length] ? "&return=" : "?return=",
+    return apr_pstrcat(r->pool, page, strchr(page, '?') ? "&return=" : "?return=",
                        ap_escape_urlencoded(r->pool, address), NULL);
 }
 
@@ -208,6 +236,9 @@ static int check_authn(request_rec *r)
     if (r->user && !request->is_stale) {
         return OK; /* somebody else's Require wanted it asked again */
     }
+    if (!r->user && account_request_caller(r)) {
+        return HTTP_FORBIDDEN; /* without a name (AccountUserField): signing in doesn't help */
+    }
     if (refuse_by_contract(r)) {
         return DONE;
     }
@@ -219,6 +250,21 @@ static int check_authn(request_rec *r)
     }
     note_failure(r, AUTH_TYPE);
     return HTTP_UNAUTHORIZED;
+}
+
+/* Who is known and was refused, wherever in the chain of redirects that was. */
+static int log_refusal(request_rec *r)
+{
+    for (; r; r = r->next) {
+        const account_identity_t *identity =
+            r->request_config && r->status == HTTP_FORBIDDEN ? account_request_identity(r) : NULL;
+
+        if (identity) {
+            account_audit_event(r, "authz_fail", identity->account, "refused by Require");
+            break;
+        }
+    }
+    return DECLINED;
 }
 
 const char *account_authn_set_login_page(cmd_parms *cmd, void *directory, const char *page)
@@ -245,7 +291,11 @@ const char *account_authn_set_login_page(cmd_parms *cmd, void *directory, const 
 void account_authn_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
-    ap_hook_check_access(check_access, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    /* before mod_access_compat: with "Satisfy any" its no is not the last word, but ends this hook
+     */
+    ap_hook_check_access(check_access, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_handler(recognise, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_check_authn(check_authn, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_note_auth_failure(note_failure, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(log_refusal, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -1,6 +1,7 @@
 #include "httpd/claims.h"
 
 #include <ap_expr.h>
+#include <apr_lib.h>
 #include <apr_optional.h>
 #include <apr_strings.h>
 #include <http_log.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "action/fields.h"
+#include "base/text.h"
 #include "contract/line.h"
 #include "httpd/glue.h"
 
@@ -142,6 +144,22 @@ static const account_identity_t *identity_of(request_rec *r)
     return identity ? identity : account_request_caller(r);
 }
 
+/* An expression becomes a header, with mod_headers for one: what is not from our contracts (which
+ * take no control characters) may have the end of a line in it. */
+static const char *one_line(const char *value, apr_pool_t *pool)
+{
+    char *line, *c;
+
+    if (!account_text_has_control(value)) {
+        return value;
+    }
+    line = apr_pstrdup(pool, value);
+    for (c = line; *c; c++) {
+        *c = apr_iscntrl(*c) ? ' ' : *c;
+    }
+    return line;
+}
+
 static const char *evaluate(ap_expr_eval_ctx_t *context, const void *data, const char *name)
 {
     request_rec *r = context->r;
@@ -159,7 +177,7 @@ static const char *evaluate(ap_expr_eval_ctx_t *context, const void *data, const
     else if (r) {
         identity = identity_of(r);
     }
-    return identity ? account_claim_value(r, identity, name) : "";
+    return identity ? one_line(account_claim_value(r, identity, name), r->pool) : "";
 }
 
 /* %{ACCOUNT:name}: unknown names are errors of the configuration where they can be seen in it. */

@@ -5,7 +5,7 @@
 #include <http_request.h>
 #include <string.h>
 
-#include "httpd/glue.h"
+#include "httpd/policy.h"
 
 APLOG_USE_MODULE(account);
 
@@ -57,8 +57,9 @@ static int map_to_storage(request_rec *r)
     return OK;
 }
 
-/* A mount in a <Directory> or .htaccess is known only now; its path is the directory's address. */
-static int fixups(request_rec *r)
+/* A mount in a <Directory> or .htaccess is known only now, with the folders walked and before
+ * access control; its path is the directory's address. */
+static int header_parser(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
     const account_directory_t *directory = account_directory_of(r);
@@ -101,6 +102,30 @@ static int fixups(request_rec *r)
     request->match.mount = &request->mount;
     request->matched = 1;
     request->in_directory = 1;
+    request->args = r->args;
+    request->filename = r->filename;
+    r->finfo.filetype = APR_REG; /* nobody looks for an index, a fallback or a folder's slash */
+    return OK;
+}
+
+/* The name of a route is no file's, so it has neither a type nor variants. */
+static int type_checker(request_rec *r)
+{
+    return account_request_of(r)->in_directory ? OK : DECLINED;
+}
+
+/* WordPress and the like rewrite whatever is no file to their index.php, and mod_rewrite has done
+ * so by now. What it refused or redirected has not come here: that decides before a mount does. */
+static int fixups(request_rec *r)
+{
+    const account_request_t *request = account_request_of(r);
+
+    if (!request->in_directory) {
+        return DECLINED;
+    }
+    r->args = request->args;
+    r->filename = request->filename;
+    r->proxyreq = PROXYREQ_NONE;
     r->handler = HANDLER;
     return OK;
 }
@@ -157,13 +182,6 @@ static account_outcome_e read_body(request_rec *r, const account_server_t *serve
                                                : ACCOUNT_OK;
 }
 
-static int send_options(request_rec *r, const account_match_t *match)
-{
-    apr_table_setn(r->headers_out, "Allow", apr_pstrcat(r->pool, match->allow, ", OPTIONS", NULL));
-    ap_set_content_length(r, 0);
-    return OK;
-}
-
 void account_handler_prepare(request_rec *r, account_exchange_t *x)
 {
     const account_server_t *server = account_server_of(r->server);
@@ -184,6 +202,14 @@ void account_handler_prepare(request_rec *r, account_exchange_t *x)
     };
 }
 
+/* The body was slow: whoever was found before it, for a Require or an expression, may have logged
+ * out since. */
+static void ask_again(request_rec *r, account_exchange_t *x)
+{
+    account_request_store(r)->now = apr_time_as_msec(apr_time_now());
+    x->caller->is_known = 0;
+}
+
 static int handler(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
@@ -202,7 +228,7 @@ static int handler(request_rec *r)
         return HTTP_BAD_REQUEST; /* HTTP/0.9 has no headers, so nobody knows who asks */
     }
     if (r->method_number == M_OPTIONS) {
-        return send_options(r, &request->match);
+        return account_policy_options(r, server, &request->match);
     }
     account_handler_prepare(r, &x);
     refusal = refuse_query_secrets(r, &x, request);
@@ -210,9 +236,14 @@ static int handler(request_rec *r)
         refusal = refuse_early(r, server, &x);
     }
     if (refusal == ACCOUNT_OK) {
+        apr_time_t begun = apr_time_now();
+
         refusal = read_body(r, server, &x, &status);
         if (status != OK) {
             return status;
+        }
+        if (apr_time_now() - begun > apr_time_from_sec(1)) {
+            ask_again(r, &x);
         }
     }
     if (refusal == ACCOUNT_TOO_LARGE) {
@@ -236,12 +267,15 @@ void account_handler_register_hooks(apr_pool_t *pool)
     static const char *const redirects[] = {"mod_rewrite.c", "mod_alias.c", NULL};
     static const char *const rewrite[] = {"mod_rewrite.c", NULL};
     static const char *const proxy[] = {"mod_proxy.c", NULL};
+    static const char *const negotiation[] = {"mod_negotiation.c", NULL};
 
     (void)pool;
     ap_hook_translate_name(give_back_query, NULL, redirects, APR_HOOK_REALLY_FIRST);
     ap_hook_pre_translate_name(keep_from_proxy, NULL, proxy, APR_HOOK_FIRST);
     ap_hook_translate_name(keep_from_proxy, rewrite, proxy, APR_HOOK_FIRST);
     ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_header_parser(header_parser, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(type_checker, NULL, negotiation, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(fixups, rewrite, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, proxy, APR_HOOK_FIRST);
 }

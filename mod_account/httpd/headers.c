@@ -148,18 +148,21 @@ static int take_out(request_rec *r)
     return DECLINED;
 }
 
-/* UTF-8, escaped as in addresses, so that no header says two things to two readers. */
+/* UTF-8, escaped as in addresses, so that no header says two things to two readers; blanks at the
+ * ends too, which HTTP takes off. */
 static const char *escape(const char *value, apr_pool_t *pool)
 {
     account_buffer_t buffer;
+    const char *c;
 
     account_buffer_init(&buffer, strlen(value) + 16, pool);
-    for (; *value; value++) {
-        if (apr_isprint(*value) && *value != '%' && (unsigned char)*value < 0x80) {
-            account_buffer_add(&buffer, value, 1);
+    for (c = value; *c; c++) {
+        if (apr_isprint(*c) && *c != '%' && (unsigned char)*c < 0x80
+            && (*c != ' ' || (c > value && c[1]))) {
+            account_buffer_add(&buffer, c, 1);
         }
         else {
-            account_buffer_add_text(&buffer, apr_psprintf(pool, "%%%02X", (unsigned char)*value));
+            account_buffer_add_text(&buffer, apr_psprintf(pool, "%%%02X", (unsigned char)*c));
         }
     }
     return buffer.bytes;
@@ -214,11 +217,10 @@ static int tell(request_rec *r)
     const account_identity_t *identity = account_request_identity(r);
     request_rec *original = account_request_original(r);
 
-    if (!r->main && (identity || account_request_of(original)->caller.session)) {
-        /* made for somebody, if only by an expression: a cache may not give it to others */
-        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    if (identity || account_request_of(original)->caller.session) {
+        account_request_make_private(r);
     }
-    if (!identity) {
+    if (!identity || r->proxyreq == PROXYREQ_PROXY /* somebody else's application */) {
         return DECLINED;
     }
     return account_headers_set(r, identity, r->headers_in) ? DECLINED : HTTP_SERVICE_UNAVAILABLE;

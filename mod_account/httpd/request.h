@@ -13,6 +13,7 @@ typedef struct account_identity_t {
 
 /* What mod_account keeps of a request: one for each request_rec that it meets. */
 typedef struct account_request_t {
+    int is_read; /* httpd has read it whole, and secrecy.c has seen it */
     /* As the client sent them, where they were taken out of r->args and r->headers_in. */
     const char *query;
     const char *cookies;
@@ -21,10 +22,13 @@ typedef struct account_request_t {
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
+    char *filename; /* as it was before the directory's rewriting, */
+    char *args;     /* and so was this */
     account_mount_t mount;
     const account_identity_t *identity; /* NULL: this request_rec was not authenticated by us */
     int is_unknown; /* somebody asked who sends this, and the machine failed: no answer, but 503 */
     int is_stale;   /* a Require wanted a more recent password */
+    int is_being_answered; /* the handlers have begun */
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
     account_caller_t caller;
@@ -61,7 +65,12 @@ const account_identity_t *account_request_identity(request_rec *r);
  * HTTP_SERVICE_UNAVAILABLE. */
 int account_request_fail(request_rec *r);
 
-/* Refuses what is marked so: after access control, before any handler. */
+/* The reply, and that of what it is a part of, is made for somebody: a cache may not give it to
+ * others. Before its headers are sent. */
+void account_request_make_private(request_rec *r);
+
+/* Refuses what is marked so: after access control, before any handler, and when something else than
+ * a server's error is about to be sent. */
 void account_request_register_hooks(apr_pool_t *pool);
 
 #endif

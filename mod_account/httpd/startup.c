@@ -11,6 +11,7 @@
 #include <unixd.h>
 #include <util_mutex.h>
 
+#include "httpd/counters.h"
 #include "httpd/glue.h"
 #include "store/statements.h"
 
@@ -287,6 +288,7 @@ static account_database_config_t database_config(const account_shared_t *shared,
         .on_connect = account_schema_check,
         .on_connect_baton = &backend->schema,
         .log = &backend->log,
+        .gauges = account_counters_gauges(shared, backend),
     };
 }
 
@@ -386,7 +388,7 @@ static void warn(server_rec *servers)
 
 /*
  * 1. not while the configuration is only tried (httpd reads it twice at start)
- * 2. the gate for password hashing, shared by all children
+ * 2. the gate for password hashing and the counters, shared by all children
  * 3. the mutex of SQLite writers, if there is an SQLite database
  * 4. SQLite files: made and migrated, as the user of the children
  * 5. threads for what goes on beside requests: mod_watchdog's own hook comes after this one
@@ -402,7 +404,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         || shared->backends->nelts == 0) {
         return OK;
     }
-    if (!make_gate(shared, servers, pconf) /*2*/) {
+    if (!make_gate(shared, servers, pconf)
+        || account_counters_create(shared, servers, pconf) != APR_SUCCESS /*2*/) {
         return !OK;
     }
     for (i = 0; i < shared->backends->nelts; i++) {
@@ -431,6 +434,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
     apr_status_t rv;
     int i;
 
+    account_counters_begin(shared);
     account_background_begin(servers, pchild);
     if (shared->writer) {
         rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);

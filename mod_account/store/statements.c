@@ -354,4 +354,16 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_MESSAGE_DELETE] =
         {"message-delete", BOTH("DELETE FROM account_message "
                                 "WHERE realm = %s AND ref = %s AND done = 0 AND expires <= %lld")},
+
+    /* Each by an index, without the rows. */
+    [ACCOUNT_SQL_CENSUS_SESSIONS] =
+        {"census-sessions",
+         {"SELECT COUNT(*) FROM account_session WHERE realm = %s AND ends > %lld",
+          "SELECT COUNT(*) FROM account_session WHERE realm = %s AND "
+          "MIN(expires, seen + idle) > %lld"}},
+    [ACCOUNT_SQL_CENSUS_OUTBOX] = {"census-outbox",
+                                   BOTH("SELECT COUNT(*), MIN(created) FROM account_message "
+                                        "WHERE realm = %s AND done = 0 AND expires > %lld")},
+    [ACCOUNT_SQL_CENSUS_ACCOUNTS] = {"census-accounts",
+                                     BOTH("SELECT COUNT(*) FROM account WHERE realm = %s")},
 };
