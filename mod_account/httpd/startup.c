@@ -396,6 +396,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
     int i;
 
     account_background_begin(servers, pchild);
+    account_gate_attach(shared->gate, pchild);
     if (shared->writer) {
         rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);
         if (rv != APR_SUCCESS) {
