@@ -19,6 +19,8 @@ typedef struct error_class_t {
     int discard;
 } error_class_t;
 
+typedef int socket_fn_t(void *native);
+
 /* The errors of MySQL's protocol that say more than "no". 1xxx and above 3000 are the server's,
  * 2xxx the client library's. */
 static const error_class_t mysql_errors[] = {
@@ -74,9 +76,9 @@ static int socket_in_handle(void *native)
 
 /* mysql_get_socket of the library that the driver itself is linked with: another one may be in the
  * process too, and would not know this one's handles. */
-static int (*socket_function(void *file))(void *native)
+static socket_fn_t *socket_function(void *file)
 {
-    int (*function)(void *native) = NULL;
+    socket_fn_t *function = NULL;
 
     if (file != NULL) {
         *(void **)&function = dlsym(file, "mysql_get_socket");
