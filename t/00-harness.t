@@ -32,6 +32,34 @@ for my $mpm (qw(event prefork)) {
     is_deeply(\@answers, [ 200 .. 203 ], "$mpm: concurrent");
 }
 
+# before a hard stop: whoever still runs may do so
+{
+    my $server = Account::Server->new(@plain);
+    my @child;
+    no warnings 'redefine';
+    local *Account::Server::child_pids = sub { @child };
+    my $settled = sub {
+        my ($seconds) = @_;
+        my $until = time + $seconds;
+        @child = fork // die "fork: $!\n";
+        if (!$child[0]) {
+            Account::Process::forget();
+            while (time < $until) { 1 }
+            sleep 30;
+            POSIX::_exit(0);
+        }
+        $server->settle;
+        my $late = time - $until;
+        kill KILL => @child;
+        waitpid $_, 0 for @child;
+        return $late;
+    };
+    my $late = $settled->(1);
+    ok($late >= 0 && $late < 1, 'settle: waits until nobody runs') or diag("$late s later");
+    $late = $settled->(20);
+    ok($late < -15, 'settle: not for ever') or diag("$late s later");
+}
+
 ok(!eval { concurrent(2, sub { die "no luck\n" if $_[0] }); 1 }, 'a death in a process is one of the test');
 like($@, qr/process 1: no luck/, 'with its text');
 

@@ -4,6 +4,7 @@
 use lib 't/lib';
 use Account::Race qw(race background);
 use Account::Test;
+use IPC::Open2 'open2';
 use Time::HiRes qw(sleep time);
 
 my $MANY = '操作过于频繁，请稍后再试';
@@ -304,18 +305,20 @@ is(said(login(down => 'anna', $wrong)), '200 密码错误', 'before');
 my $blocked = $mariadb
     ? do { $mariadb->stop; undef }
     : do {
-        open my $lock, '|-', 'sqlite3', $server->dir . '/account.db' or die "sqlite3: $!\n";
+        # it waits for what the server is still writing, and says when it has the file for itself
+        my $pid = open2(my $says, my $lock, 'sqlite3', '-bail', '-cmd', '.timeout 10000', $server->dir . '/account.db');
         $lock->autoflush;
-        print $lock "BEGIN EXCLUSIVE;\n";
-        sleep 0.5;
-        $lock;
+        print $lock "BEGIN EXCLUSIVE;\nSELECT 'locked';\n";
+        (<$says> // '') eq "locked\n" or die "sqlite3 did not lock the database\n";
+        [ $pid, $lock ];
     };
 my @down = map { login(down => 'anna', $_) } $wrong, $password;
 push @down, ask('down', GET => '/user/registerPhone/13800000001');
 push @down, ask('down', POST => '/user/forget_check_answer.do', form => { username => 'anna', question => 'x', answer => 'y' });
 is(join(' ', map { $_->{status} } @down), '503 503 503 503', 'without its counters nobody guesses and nothing is sent') or diag(tally(@down));
 ok(!(grep { $_->{cookies} && %{ $_->{cookies} } } @down), 'and nobody is logged in');
-$blocked ? close $blocked : $mariadb->start;
+if ($blocked) { close $blocked->[1]; waitpid $blocked->[0], 0 }
+else          { $mariadb->start }
 ok(wait_until(10, sub { is_in(login(down => 'anna', $password)) }), 'afterwards it goes on');
 my $row = sql("SELECT COUNT(*) FROM account_limit WHERE realm = 'down'");
 cmp_ok($row, '>', 0, 'and what was counted is counted');

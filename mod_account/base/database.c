@@ -253,6 +253,11 @@ apr_status_t account_database_run(account_database_t *database, const account_wo
     return rv;
 }
 
+void account_database_keep(account_database_t *database)
+{
+    account_pool_hold(database->connections);
+}
+
 void account_database_load(account_database_t *database, account_database_load_t *load)
 {
     account_pool_load(database->connections, load);

@@ -67,14 +67,19 @@ int account_database_dialect(const char *driver);
 
 /* Starts the pool and its keeper thread; opens nothing yet, so it succeeds while the database is
  * down. config is copied, what it points to must live as long as pool, which must be a descendant
- * of the process's outermost pool. Destroying pool closes what can be closed and never waits for a
- * frozen server. */
+ * of the process's outermost pool. Destroying pool closes what can be closed, joins its threads,
+ * and waits half a second for a frozen server; if a thread is still connecting then, the process
+ * ends without the handlers of exit(). */
 apr_status_t account_database_create(account_database_t **database,
                                      const account_database_config_t *config, apr_pool_t *pool);
 
 /* Opens one connection in the caller's thread, outside any pool, runs on_connect and closes it: for
  * the start of the server. Not bounded in time: sqlite3 only. */
 apr_status_t account_database_try(const account_database_config_t *config, apr_pool_t *pool);
+
+/* What it is made of stays until the process ends, also when its pool is destroyed: for threads
+ * that may not have ended by then. Their work fails from then on. */
+void account_database_keep(account_database_t *database);
 
 typedef struct account_work_t {
     enum {

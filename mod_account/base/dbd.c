@@ -19,6 +19,8 @@ typedef struct error_class_t {
     int discard;
 } error_class_t;
 
+typedef int socket_fn_t(void *native);
+
 /* The errors of MySQL's protocol that say more than "no". 1xxx and above 3000 are the server's,
  * 2xxx the client library's. */
 static const error_class_t mysql_errors[] = {
@@ -74,25 +76,31 @@ static int socket_in_handle(void *native)
 
 /* mysql_get_socket of the library that the driver itself is linked with: another one may be in the
  * process too, and would not know this one's handles. */
-static int (*socket_function(const apr_dbd_driver_t *driver))(void *native)
+static socket_fn_t *socket_function(void *file)
 {
-    int (*function)(void *native) = NULL;
-    Dl_info driver_file;
-    void *file = dladdr(driver, &driver_file)
-                     ? dlopen(driver_file.dli_fname, RTLD_LAZY | RTLD_NOLOAD)
-                     : NULL;
+    socket_fn_t *function = NULL;
 
     if (file != NULL) {
-        /* never closed: what is found must not be unloaded */
         *(void **)&function = dlsym(file, "mysql_get_socket");
     }
     return function != NULL ? function : socket_in_handle;
+}
+
+/* The driver and its library stay in memory for good: APR unloads them when the process ends, and a
+ * thread may be in them then. NULL: the driver is no file of its own. */
+static void *keep_loaded(const apr_dbd_driver_t *driver)
+{
+    Dl_info file;
+
+    return dladdr(driver, &file) ? dlopen(file.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE)
+                                 : NULL;
 }
 
 apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_t *config,
                               apr_pool_t *pool)
 {
     int dialect = account_database_dialect(config->driver);
+    void *file;
     apr_status_t rv = dialect < 0 ? APR_EINVAL : apr_dbd_init(pool);
 
     if (rv == APR_SUCCESS) {
@@ -104,6 +112,7 @@ apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_
                     config->driver);
         goto leave;
     }
+    file = keep_loaded(dbd->driver);
     dbd->dialect = (account_dialect_e)dialect;
     dbd->params = config->params;
     dbd->statements = config->statements;
@@ -117,7 +126,7 @@ apr_status_t account_dbd_init(account_dbd_t *dbd, const account_database_config_
          * counts no rows. */
         dbd->params =
             apr_pstrcat(pool, config->params, ",reconnect=0,flags=CLIENT_FOUND_ROWS", NULL);
-        dbd->socket = socket_function(dbd->driver);
+        dbd->socket = socket_function(file);
     }
 
 leave:
@@ -285,11 +294,7 @@ apr_status_t account_dbd_open(account_db_t **db, const account_dbd_t *dbd, const
         goto leave;
     }
     opened->socket = duplicate_socket(opened);
-    if (dbd->dialect == ACCOUNT_MYSQL && opened->socket < 0) {
-        account_log(dbd->log, ACCOUNT_LOG_WARNING, 0,
-                    ACLOGNO(00101) "the MySQL client library does not tell its socket: a frozen "
-                                   "database server will hold threads without limit");
-    }
+    opened->is_deaf = dbd->dialect == ACCOUNT_MYSQL && opened->socket < 0;
     for (setting = settings[dbd->dialect]; *setting != NULL && code == 0; setting++) {
         while ((code = account_dbd_plain(opened, *setting)) != 0 && account_dbd_is_locked(opened)
                && ++tries < LOCKED_TRIES) {

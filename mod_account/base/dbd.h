@@ -1,6 +1,8 @@
 #ifndef ACCOUNT_BASE_DBD_H
 #define ACCOUNT_BASE_DBD_H
 
+#include <pthread.h>
+
 #include <apr_dbd.h>
 
 #include "base/database.h"
@@ -53,6 +55,7 @@ struct account_db_t {
     apr_pool_t *scratch;              /* for one call, cleared after it */
     account_dbd_prepared_t *prepared; /* by number of the statement */
     int socket;                       /* a duplicate of the driver's, or -1 */
+    int is_deaf;                      /* mysql, and the library does not tell the socket */
 
     /* The work that it is lent for. */
     apr_pool_t *results;
@@ -65,6 +68,7 @@ struct account_db_t {
 
     /* The pool's. */
     account_db_t *next;
+    pthread_t borrower;
     apr_time_t idle_since;
     int interrupted;
 };

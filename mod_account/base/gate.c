@@ -13,12 +13,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/exit.h"
 #include "base/status.h"
 
 /* The work's stack. Hashing keeps its memory elsewhere; the default of 8 MiB would only be address
  * space, but a limit on that (ulimit -v) is a common one. */
 #define STACK_BYTES (256 * 1024)
 #define LOWEST_PRIORITY 19
+
+/* How often the end of a child looks whether its work is done. */
+#define LOOK apr_time_from_msec(5)
 
 #define MAX_SLOTS 1024
 #define MAX_PLACES 32767 /* SEMVMX: what a semaphore can count to */
@@ -34,6 +38,7 @@ struct account_gate_t {
     /* Of this process alone. A graceful restart removes the set while processes of the generation
      * before still answer: from then on each of them does one piece of work at a time. */
     sem_t leftover;
+    int running; /* threads, in this process */
 };
 
 /* As semctl(2) wants it to be declared by its caller. */
@@ -44,6 +49,7 @@ union semun {
 };
 
 typedef struct work_t {
+    account_gate_t *gate;
     void (*fn)(void *baton);
     void *baton;
 } work_t;
@@ -114,6 +120,25 @@ apr_status_t account_gate_create(account_gate_t **gate, int slots, int waiters, 
 failed:
     apr_pool_cleanup_run(pool, created, remove_gate);
     return rv;
+}
+
+/* The pools that the work uses are destroyed next, and then the process exits. Work always ends,
+ * and httpd kills a child that takes too long. */
+static apr_status_t wait_for_work(void *data)
+{
+    account_gate_t *gate = data;
+
+    while (__atomic_load_n(&gate->running, __ATOMIC_ACQUIRE) > 0) {
+        apr_sleep(LOOK);
+    }
+    return APR_SUCCESS;
+}
+
+void account_gate_attach(account_gate_t *gate, apr_pool_t *pool)
+{
+    if (gate != NULL) {
+        apr_pool_pre_cleanup_register(pool, gate, wait_for_work);
+    }
 }
 
 /* The time until deadline; 0 when it is over. */
@@ -203,6 +228,9 @@ static void *run(void *data)
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LOWEST_PRIORITY);
 #endif
     work->fn(work->baton);
+    /* Who waits for this may not be able to join it. */
+    account_exit_thread();
+    __atomic_sub_fetch(&work->gate->running, 1, __ATOMIC_RELEASE);
     return NULL;
 }
 
@@ -221,7 +249,12 @@ static apr_status_t run_in_thread(work_t *work)
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* Nor may a signal handler, which may end the process, find this counted and not started. */
+    __atomic_add_fetch(&work->gate->running, 1, __ATOMIC_RELAXED);
     failed = pthread_create(&thread, &attributes, run, work);
+    if (failed) {
+        __atomic_sub_fetch(&work->gate->running, 1, __ATOMIC_RELAXED);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (failed) {
@@ -234,7 +267,7 @@ static apr_status_t run_in_thread(work_t *work)
 apr_status_t account_gate_run(account_gate_t *gate, apr_time_t deadline, void (*fn)(void *baton),
                               void *baton)
 {
-    work_t work = {fn, baton};
+    work_t work = {gate, fn, baton};
     int is_leftover = 0;
     apr_status_t rv;
 

@@ -18,6 +18,11 @@ typedef struct account_gate_t account_gate_t;
 apr_status_t account_gate_create(account_gate_t **gate, int slots, int waiters, int owner,
                                  apr_pool_t *pool);
 
+/* To be called in each child: when pool is destroyed, this first waits for the work that is under
+ * way in this process. The thread that destroys it may be the one that gave the work, in a signal
+ * handler: prefork ends its children so. gate may be NULL. */
+void account_gate_attach(account_gate_t *gate, apr_pool_t *pool);
+
 /*
  * Runs fn(baton) once, in a thread of its own at the lowest scheduling priority, and returns
  * when it has ended. deadline: of account_clock_monotonic, for the wait (not for the work).

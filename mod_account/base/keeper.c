@@ -1,6 +1,5 @@
 #include "base/keeper.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 #include <time.h>
 
@@ -114,7 +113,20 @@ static void note_up(account_pool_t *connections)
     connections->said_count = 0;
 }
 
-static void unlink_opening(account_pool_t *connections, const opening_t *opening)
+static void settle(account_pool_t *connections, opening_t *opening)
+{
+    opening->is_settled = 1;
+    opening->db = NULL;
+    if (opening->is_stuck) {
+        connections->stuck--;
+    }
+    else {
+        connections->opening--;
+    }
+}
+
+/* The last that an opener does but for returning. */
+static void end_opening(account_pool_t *connections, opening_t *opening)
 {
     opening_t **at = &connections->openings;
 
@@ -122,11 +134,23 @@ static void unlink_opening(account_pool_t *connections, const opening_t *opening
         at = &(*at)->next;
     }
     *at = opening->next;
-    if (opening->is_stuck) {
-        connections->stuck--;
-    }
-    else {
-        connections->opening--;
+    opening->next = connections->ended;
+    connections->ended = opening;
+    pthread_cond_signal(&connections->wake);
+    pthread_cond_broadcast(&connections->quiet);
+}
+
+void account_pool_join(account_pool_t *connections)
+{
+    opening_t *opening;
+
+    while ((opening = connections->ended) != NULL) {
+        connections->ended = opening->next;
+        account_pool_unlock(connections);
+        pthread_join(opening->thread, NULL);
+        account_pool_lock(connections);
+        opening->next = connections->spare;
+        connections->spare = opening;
     }
 }
 
@@ -149,6 +173,7 @@ static void *open_one(void *data)
     account_pool_t *connections = opening->connections;
     const account_database_config_t *config = &connections->config;
     account_db_t *db = NULL, *surplus = NULL;
+    int is_lost;
     apr_pool_t *pool = opening->pool;
     const char *error = NULL;
     int is_stopping;
@@ -170,7 +195,13 @@ static void *open_one(void *data)
     }
 
     account_pool_lock(connections);
-    unlink_opening(connections, opening);
+    settle(connections, opening);
+    if (db != NULL && db->is_deaf) {
+        say(connections, ACCOUNT_LOG_WARNING, 0,
+            ACLOGNO(00101) "the MySQL client library does not tell its socket: a frozen "
+                           "database server will hold threads without limit");
+    }
+    is_lost = rv != APR_SUCCESS && db == NULL;
     if (rv != APR_SUCCESS) {
         if (db == NULL) {
             say(connections, ACCOUNT_LOG_ERROR, rv,
@@ -187,18 +218,19 @@ static void *open_one(void *data)
     else {
         note_opened(connections, db);
     }
-    pthread_cond_broadcast(&connections->quiet);
+    if (surplus != NULL || is_lost) {
+        account_pool_unlock(connections);
+        if (surplus != NULL) {
+            surplus->discard = rv != APR_SUCCESS;
+            account_dbd_close(surplus);
+        }
+        else {
+            apr_pool_destroy(pool);
+        }
+        account_pool_lock(connections);
+    }
+    end_opening(connections, opening);
     account_pool_unlock(connections);
-
-    /* opening lives in pool: it is gone from here on. */
-    if (surplus != NULL) {
-        surplus->discard = rv != APR_SUCCESS;
-        account_dbd_close(surplus);
-    }
-    else if (rv != APR_SUCCESS) {
-        apr_pool_destroy(pool);
-    }
-    account_pool_release(connections);
     return NULL;
 }
 
@@ -222,28 +254,33 @@ int account_pool_start_thread(pthread_t *thread, void *(*fn)(void *), void *data
 /* Under the lock: making a thread takes microseconds. */
 static void start_opener(account_pool_t *connections)
 {
-    opening_t *opening;
-    pthread_t thread;
+    opening_t *opening = connections->spare;
     apr_pool_t *pool = NULL;
     apr_status_t rv = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
 
     connections->to_start--;
-    if (rv == APR_SUCCESS) {
-        opening = apr_pcalloc(pool, sizeof(*opening));
-        opening->connections = connections;
-        opening->pool = pool;
-        opening->log.fn = say_locked;
-        opening->log.baton = opening;
-        opening->started = account_clock_monotonic();
-        rv = account_pool_start_thread(&thread, open_one, opening);
-    }
-    if (rv == APR_SUCCESS) {
-        pthread_detach(thread);
-        opening->next = connections->openings;
-        connections->openings = opening;
-        account_pool_hold(connections);
+    if (opening == NULL) {
+        opening = apr_palloc(connections->pool, sizeof(*opening));
     }
     else {
+        connections->spare = opening->next;
+    }
+    *opening = (opening_t){
+        .connections = connections,
+        .pool = pool,
+        .log = {.fn = say_locked, .baton = opening},
+        .started = account_clock_monotonic(),
+    };
+    if (rv == APR_SUCCESS) {
+        rv = account_pool_start_thread(&opening->thread, open_one, opening);
+    }
+    if (rv == APR_SUCCESS) {
+        opening->next = connections->openings;
+        connections->openings = opening;
+    }
+    else {
+        opening->next = connections->spare;
+        connections->spare = opening;
         connections->opening--;
         if (pool != NULL) {
             apr_pool_destroy(pool);
@@ -280,7 +317,7 @@ static apr_time_t inspect(account_pool_t *connections, account_db_t **expired)
         }
     }
     for (opening = connections->openings; opening != NULL; opening = opening->next) {
-        if (opening->is_stuck) {
+        if (opening->is_stuck || opening->is_settled) {
             continue;
         }
         if (opening->started + OPENING_LIMIT <= now) {
@@ -322,29 +359,21 @@ void account_pool_close_all(account_db_t *list)
     }
 }
 
-/* An opener may outlive all else: at the end of its process httpd unloads modules, and who comes
- * back from a connect then must still find the code that it left. */
-static void keep_code_loaded(void)
-{
-    Dl_info own;
-
-    if (dladdr((void *)account_pool_keep, &own)) {
-        dlopen(own.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-    }
-}
-
-/* A thread, one for each pool: starts openers, and is the watchdog of statements and openers.
+/* A thread, one for each pool: starts and joins openers, is the watchdog of them and of statements.
  * In an idle process it sleeps for good. */
 void *account_pool_keep(void *data)
 {
     account_pool_t *connections = data;
     account_db_t *expired;
 
-    keep_code_loaded();
     account_pool_lock(connections);
     while (!connections->is_stopping) {
         while (connections->to_start > 0) {
             start_opener(connections);
+        }
+        if (connections->ended != NULL) {
+            account_pool_join(connections);
+            continue; /* things may have changed meanwhile */
         }
         expired = NULL;
         connections->wake_at = inspect(connections, &expired);
@@ -352,7 +381,7 @@ void *account_pool_keep(void *data)
             account_pool_unlock(connections);
             account_pool_close_all(expired);
             account_pool_lock(connections);
-            continue; /* things may have changed meanwhile */
+            continue;
         }
         account_pool_wait(connections, &connections->wake, connections->wake_at);
     }

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/exit.h"
 #include "base/pool.h"
 
 /* What the two halves of the pool share: pool.c lends connections, keeper.c opens and watches them.
@@ -16,20 +17,22 @@
 
 #define MAX_SAID 16
 
-/* An attempt to connect, in a thread of its own: nobody knows how long it takes. */
+/* An attempt to connect, in a thread of its own: nobody knows how long it takes. Used again. */
 typedef struct opening_t {
     account_pool_t *connections;
     struct opening_t *next;
+    pthread_t thread;
     apr_pool_t *pool; /* the connection's, when there is one */
     account_db_t *db; /* connected, and on_connect is looking at it */
     account_log_t log;
     apr_time_t started;
     int is_stuck;
+    int is_settled; /* no longer counted: it has come out well or badly */
 } opening_t;
 
 /*
  * POSIX threads rather than APR's: condition variables on the monotonic clock, and openers that
- * nobody joins. Everything below mutex is guarded by it.
+ * may never end. Everything below mutex is guarded by it.
  */
 struct account_pool_t {
     apr_pool_t *pool; /* a root of its own: a stuck opener may outlive the pool of the caller */
@@ -37,7 +40,8 @@ struct account_pool_t {
     account_dbd_t dbd;
     pthread_t keeper; /* started by the first caller: a pool that nobody asks costs no thread */
     int has_keeper;
-    int references; /* the owner, each opening, each account_pool_hold */
+    int references; /* the owner, each account_pool_hold, the end when it leaves threads behind */
+    account_exit_t exit;
 
     pthread_mutex_t mutex;
     pthread_cond_t available; /* callers wait for a connection */
@@ -49,6 +53,8 @@ struct account_pool_t {
     account_db_t *idle; /* the last one returned is lent first */
     account_db_t *lent;
     opening_t *openings;
+    opening_t *ended; /* their threads are to be joined */
+    opening_t *spare;
     int open; /* idle and lent */
     int lent_count;
     int opening; /* without the stuck ones */
@@ -80,6 +86,9 @@ int account_pool_start_thread(pthread_t *thread, void *(*fn)(void *), void *data
 
 /* The keeper's thread; data is the pool. */
 void *account_pool_keep(void *data);
+
+/* Joins the openers that have come to their end. Under the lock, which it lets go meanwhile. */
+void account_pool_join(account_pool_t *connections);
 
 /* Closes a list of connections that nobody else has any more; not under the lock. */
 void account_pool_close_all(account_db_t *list);

@@ -9,6 +9,9 @@
 /* How long the end of the pool waits for others to let go of what it owns. */
 #define PATIENCE apr_time_from_sec(2)
 
+/* And for who waits for a server to answer that may be frozen. */
+#define CONNECTING apr_time_from_msec(500)
+
 apr_pool_t *account_pool_memory(account_pool_t *connections)
 {
     return connections->pool;
@@ -30,16 +33,74 @@ void account_pool_release(account_pool_t *connections)
     }
 }
 
-/* The end of the caller's pool. */
+/* At exit. Who is still connecting then, or uses a connection, can't be waited for. */
+static int is_over(void *baton)
+{
+    account_pool_t *connections = baton;
+    int over;
+
+    if (pthread_mutex_trylock(&connections->mutex) != 0) {
+        return 0;
+    }
+    over = connections->is_stopping && connections->openings == NULL && connections->lent == NULL;
+    if (over) {
+        account_pool_join(connections);
+    }
+    account_pool_unlock(connections);
+    return over;
+}
+
+static apr_time_t later(apr_time_t a, apr_time_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Has the others' statements fail, and returns until when the end waits for them; 0: for nobody. */
+static apr_time_t hurry(account_pool_t *connections, apr_time_t began)
+{
+    apr_time_t until = 0;
+    const opening_t *opening;
+    account_db_t *db;
+
+    for (db = connections->lent; db != NULL; db = db->next) {
+        /* In the signal handler of a prefork child this thread itself may be the one. */
+        if (!pthread_equal(db->borrower, pthread_self())) {
+            account_dbd_interrupt(db);
+            until = later(until, began + PATIENCE);
+        }
+    }
+    for (opening = connections->openings; opening != NULL; opening = opening->next) {
+        if (opening->db != NULL) {
+            account_dbd_interrupt(opening->db);
+            until = later(until, began + PATIENCE);
+        }
+        else if (connections->dbd.dialect == ACCOUNT_SQLITE3 || opening->is_settled) {
+            until = later(until, began + PATIENCE);
+        }
+        else if (!opening->is_stuck) {
+            until = later(until, began + CONNECTING);
+        }
+    }
+    return until;
+}
+
+/*
+ * The end of the caller's pool. No thread of the pool's may run when the process then exits:
+ * 1. the keeper ends, so nobody starts an opener any more
+ * 2. who uses a connection uses what lives in the caller's pool too; their statements fail now, so
+ *    it takes no time until they have returned it
+ * 3. who is connecting can't be interrupted: a server that is well answers soon
+ * 4. openers that have ended are joined
+ * 5. if anybody is left, exit() is told
+ */
 static apr_status_t stop(void *data)
 {
     account_pool_t *connections = data;
-    account_db_t *idle, *db;
-    opening_t *opening;
+    account_db_t *idle;
     account_gauges_t *gauges;
-    apr_time_t until = account_clock_monotonic() + PATIENCE;
+    apr_time_t began = account_clock_monotonic(), until;
     struct timespec soon;
-    int is_busy = 1;
+    int is_left;
 
     /* config's gauges end with the caller's pool, an opener that is stuck does not */
     gauges = __atomic_exchange_n(&connections->gauges, &connections->own, __ATOMIC_ACQ_REL);
@@ -49,6 +110,7 @@ static apr_status_t stop(void *data)
     clock_gettime(CLOCK_REALTIME, &soon);
     soon.tv_sec += apr_time_sec(PATIENCE);
     if (pthread_mutex_timedlock(&connections->mutex, &soon) != 0) {
+        account_exit_guard(&connections->exit);
         return APR_TIMEUP;
     }
     connections->is_stopping = 1;
@@ -58,33 +120,25 @@ static apr_status_t stop(void *data)
     pthread_cond_broadcast(&connections->available);
     account_pool_unlock(connections);
     if (connections->has_keeper) {
-        pthread_join(connections->keeper, NULL);
+        pthread_join(connections->keeper, NULL); /*1*/
     }
 
     account_pool_lock(connections);
     idle = connections->idle;
     connections->idle = NULL;
-    /* Who uses a connection uses what lives in the caller's pool too. Their statements fail now, so
-     * this takes no time; who is still trying to connect knows nothing of that pool. */
-    while (is_busy && account_clock_monotonic() < until) {
-        is_busy = 0;
-        for (db = connections->lent; db != NULL; db = db->next) {
-            account_dbd_interrupt(db);
-            is_busy = 1;
-        }
-        for (opening = connections->openings; opening != NULL; opening = opening->next) {
-            if (opening->db != NULL) {
-                account_dbd_interrupt(opening->db);
-                is_busy = 1;
-            }
-        }
-        if (is_busy) {
-            account_pool_wait(connections, &connections->quiet, until);
-        }
+    while ((until = hurry(connections, began)) > account_clock_monotonic()) { /*2, 3*/
+        account_pool_wait(connections, &connections->quiet, until);
     }
+    account_pool_join(connections); /*4*/
+    is_left = connections->openings != NULL || connections->lent != NULL;
     account_pool_unlock(connections);
     account_pool_close_all(idle);
-    account_pool_release(connections);
+    if (is_left) {
+        account_exit_guard(&connections->exit); /*5*/
+    }
+    else {
+        account_pool_release(connections);
+    }
     return APR_SUCCESS;
 }
 
@@ -107,6 +161,9 @@ apr_status_t account_pool_create(account_pool_t **connections,
     created->config.params = apr_pstrdup(root, config->params);
     created->references = 1;
     created->gauges = config->gauges ? config->gauges : &created->own;
+    created->exit.is_over = is_over;
+    created->exit.baton = created;
+    account_exit_keep_code();
     rv = account_dbd_init(&created->dbd, &created->config, pool);
     if (rv != APR_SUCCESS) {
         goto fail;
@@ -189,6 +246,7 @@ apr_status_t account_pool_take(account_pool_t *connections, const account_work_t
             account_dbd_lend(db, work->pool, work->deadline);
             db->single = work->mode == ACCOUNT_WRITE;
             db->interrupted = 0;
+            db->borrower = pthread_self();
             db->next = connections->lent;
             connections->lent = db;
             connections->lent_count++;

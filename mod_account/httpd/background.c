@@ -9,6 +9,7 @@
 
 #include "action/delivery.h"
 #include "base/clock.h"
+#include "base/exit.h"
 #include "httpd/glue.h"
 #include "store/sweep.h"
 
@@ -34,8 +35,10 @@ APLOG_USE_MODULE(account);
 
 /* Shared by the threads of a child; made before the fork. */
 typedef struct account_background_t {
-    apr_uint32_t stopping; /* the child is to end */
-    apr_uint32_t running;  /* threads that are at work */
+    apr_uint32_t stopping;              /* the child is to end */
+    apr_uint32_t running;               /* threads that are at work */
+    const apr_array_header_t *backends; /* of account_backend_t * */
+    account_exit_t exit;
 } account_background_t;
 
 /* What of a backend goes through one transport. */
@@ -162,8 +165,33 @@ static apr_status_t work(int state, void *data, apr_pool_t *pool)
         }
         apr_pool_destroy(rounds);
     }
+    /* mod_watchdog joins its threads from a handler of exit(), after that of OpenSSL. */
+    account_exit_thread();
     apr_atomic_dec32(&background->running);
     return APR_SUCCESS;
+}
+
+static int is_over(void *baton)
+{
+    account_background_t *background = baton;
+
+    return apr_atomic_read32(&background->running) == 0;
+}
+
+/* A name is looked up for as long as the resolver likes. Whoever comes back from that finds a
+ * database that does nothing any more, and the process does not take anything else away. */
+static void leave_behind(account_background_t *background)
+{
+    int i;
+
+    for (i = 0; i < background->backends->nelts; i++) {
+        account_backend_t *backend = APR_ARRAY_IDX(background->backends, i, account_backend_t *);
+
+        if (backend->database) {
+            account_database_keep(backend->database);
+        }
+    }
+    account_exit_guard(&background->exit);
 }
 
 /* Before anything of the child's pool is destroyed. */
@@ -176,6 +204,9 @@ static apr_status_t end(void *data)
     while (apr_atomic_read32(&background->running) && account_clock_monotonic() < until) {
         apr_sleep(apr_time_from_msec(10));
     }
+    if (!is_over(background)) {
+        leave_behind(background);
+    }
     return APR_SUCCESS;
 }
 
@@ -184,6 +215,7 @@ void account_background_begin(server_rec *servers, apr_pool_t *pchild)
     account_background_t *background = account_server_of(servers)->shared->background;
 
     if (background) {
+        account_exit_keep_code();
         apr_pool_pre_cleanup_register(pchild, background, end);
     }
 }
@@ -349,6 +381,9 @@ apr_status_t account_background_create(server_rec *servers, apr_pool_t *pconf)
         return APR_SUCCESS;
     }
     shared->background = apr_pcalloc(pconf, sizeof(*shared->background));
+    shared->background->backends = shared->backends;
+    shared->background->exit.is_over = is_over;
+    shared->background->exit.baton = shared->background;
     sweeper->backends = shared->backends;
     APR_ARRAY_PUSH(workers, account_worker_t *) = sweeper;
     for (i = 0; i < workers->nelts && rv == APR_SUCCESS; i++) {

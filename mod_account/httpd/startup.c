@@ -436,6 +436,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
 
     account_counters_begin(shared);
     account_background_begin(servers, pchild);
+    account_gate_attach(shared->gate, pchild);
     if (shared->writer) {
         rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);
         if (rv != APR_SUCCESS) {
