@@ -47,8 +47,7 @@ apr_status_t account_login_find(const account_call_t *call, account_login_t *log
                         &login->account);
 }
 
-/* Only who knows the password learns that the account is closed. */
-static account_outcome_e judge_status(const account_t *account)
+account_outcome_e account_login_judge(const account_t *account)
 {
     return account->status == ACCOUNT_ACTIVE    ? ACCOUNT_OK
            : account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED
@@ -75,7 +74,7 @@ apr_status_t account_login_verify(const account_call_t *call, const account_logi
     }
     account_budget_return(call, &budget); /* right, or not looked at */
     if (rv == APR_SUCCESS) {
-        answer->outcome = judge_status(login->account);
+        answer->outcome = account_login_judge(login->account);
     }
     return rv;
 }

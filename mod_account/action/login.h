@@ -24,6 +24,10 @@ apr_status_t account_login_find(const account_call_t *call, account_login_t *log
 apr_status_t account_login_verify(const account_call_t *call, const account_login_t *login,
                                   account_answer_t *answer);
 
+/* What the account's status says to who knows the password, and to nobody else: ok, not-activated,
+ * account-disabled. */
+account_outcome_e account_login_judge(const account_t *account);
+
 /* After account_login_verify was ok, and what depends on the hash as it was read is done: one of
  * another cost than today's is renewed. That this fails is nobody's failure. */
 void account_login_renew_hash(const account_call_t *call, const account_login_t *login);

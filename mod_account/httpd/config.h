@@ -28,6 +28,7 @@ typedef struct account_shared_t {
     account_gate_t *gate;
     apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
     const char *writer_file;
+    struct account_cache_store_t *cache; /* cache.c */
     struct account_background_t
         *background; /* background.c; NULL: nothing goes on beside requests */
 } account_shared_t;
