@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -62,32 +63,52 @@ static int has(const memory_t *memory, const account_cache_item_t *what)
     return memory->cache->get(memory->cache->baton, &item, memory->pool) == APR_SUCCESS;
 }
 
-/* Until nobody is having it verified any more. *known: it was right. */
-static apr_status_t wait_for_other(const account_call_t *call, memory_t *memory, int *known)
+/* Until nobody is having it verified any more. */
+static apr_status_t wait_for_other(const account_call_t *call, const memory_t *memory)
 {
-    memory->right.is_uncounted = 1;
     while (has(memory, &memory->trial)) {
         if (account_clock_monotonic() > call->store->deadline - KEPT_FOR_STORE) {
             return ACCOUNT_EBUSY;
         }
         apr_sleep(STEP);
     }
-    *known = has(memory, &memory->right);
     return APR_SUCCESS;
 }
 
 static apr_status_t verify(const account_call_t *call, const account_login_t *login,
-                           memory_t *memory, account_answer_t *answer)
+                           const memory_t *memory, account_answer_t *answer)
 {
     const account_cache_t *cache = memory->cache;
-    apr_status_t rv;
+    apr_status_t rv = account_login_verify(call, login, answer);
 
-    cache->set(cache->baton, &memory->trial, memory->pool);
-    rv = account_login_verify(call, login, answer);
     if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
         cache->set(cache->baton, &memory->right, memory->pool);
+        account_log(call->store->log, ACCOUNT_LOG_DEBUG, 0,
+                    ACLOGNO(00279) "account %" APR_INT64_T_FMT
+                                   ": the password was verified and is remembered for a while",
+                    login->account->id);
     }
-    cache->remove(cache->baton, &memory->trial, memory->pool);
+    return rv;
+}
+
+/* What is not remembered: verified, or found out by waiting for who verifies it. */
+static apr_status_t find_out(const account_call_t *call, const account_login_t *login,
+                             memory_t *memory, account_answer_t *answer)
+{
+    const account_cache_t *cache = memory->cache;
+    int is_first = cache->add(cache->baton, &memory->trial, memory->pool) != APR_EEXIST;
+    apr_status_t rv = is_first ? APR_SUCCESS : wait_for_other(call, memory);
+
+    memory->right.is_uncounted = 1;
+    if (rv == APR_SUCCESS && has(memory, &memory->right)) {
+        answer->outcome = account_login_judge(login->account); /* meanwhile */
+    }
+    else if (rv == APR_SUCCESS) {
+        rv = verify(call, login, memory, answer);
+    }
+    if (is_first) {
+        cache->remove(cache->baton, &memory->trial, memory->pool);
+    }
     return rv;
 }
 
@@ -95,21 +116,13 @@ apr_status_t account_login_recall(const account_call_t *call, const account_logi
                                   const account_cache_t *cache, account_answer_t *answer)
 {
     memory_t memory;
-    apr_status_t rv = APR_SUCCESS;
-    int known;
 
     if (!cache || !make_memory(call, login, cache, &memory)) {
         return account_login_verify(call, login, answer);
     }
-    known = has(&memory, &memory.right);
-    if (!known) {
-        rv = wait_for_other(call, &memory, &known);
-    }
-    if (rv == APR_SUCCESS && known) {
+    if (has(&memory, &memory.right)) {
         answer->outcome = account_login_judge(login->account);
+        return APR_SUCCESS;
     }
-    else if (rv == APR_SUCCESS) {
-        rv = verify(call, login, &memory, answer);
-    }
-    return rv;
+    return find_out(call, login, &memory, answer);
 }

@@ -31,6 +31,9 @@ typedef struct account_cache_t {
     apr_status_t (*get)(void *baton, account_cache_item_t *item, apr_pool_t *pool);
     /* Puts it in, over what was there. APR_EINVAL: too long. */
     apr_status_t (*set)(void *baton, const account_cache_item_t *item, apr_pool_t *pool);
+    /* Puts it in where there is none: of several processes one does (unless the cache is one that
+     * knows no locks, where more than one may). APR_EEXIST: there is one. */
+    apr_status_t (*add)(void *baton, const account_cache_item_t *item, apr_pool_t *pool);
     /* Takes it out; that there was none is a success too. */
     apr_status_t (*remove)(void *baton, const account_cache_item_t *item, apr_pool_t *pool);
     void *baton;

@@ -154,23 +154,46 @@ static apr_status_t get(void *baton, account_cache_item_t *item, apr_pool_t *poo
     return rv;
 }
 
-static apr_status_t set(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
+static apr_status_t store_locked(struct account_cache_store_t *store,
+                                 const account_cache_item_t *item, int only_new, apr_pool_t *pool)
 {
-    struct account_cache_store_t *store = baton;
     unsigned char id[16 + ACCOUNT_CACHE_KEY_MOST], value[ACCOUNT_CACHE_VALUE_MOST];
+    unsigned int length = sizeof(value);
     unsigned int id_length = make_id(id, item);
-    apr_status_t rv;
 
     if (!id_length || item->value_length == 0 || item->value_length > sizeof(value)) {
         return APR_EINVAL;
     }
+    if (only_new
+        && store->provider->retrieve(store->instance, store->server, id, id_length, value, &length,
+                                     pool)
+               == APR_SUCCESS) {
+        return APR_EEXIST;
+    }
     memcpy(value, item->value, item->value_length);
-    rv = lock(store);
+    return store->provider->store(store->instance, store->server, id, id_length,
+                                  apr_time_now() + item->life, value,
+                                  (unsigned int)item->value_length, pool);
+}
+
+static apr_status_t set(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
+{
+    apr_status_t rv = lock(baton);
+
     if (rv == APR_SUCCESS) {
-        rv = store->provider->store(store->instance, store->server, id, id_length,
-                                    apr_time_now() + item->life, value,
-                                    (unsigned int)item->value_length, pool);
-        unlock(store);
+        rv = store_locked(baton, item, 0, pool);
+        unlock(baton);
+    }
+    return rv;
+}
+
+static apr_status_t add(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
+{
+    apr_status_t rv = lock(baton);
+
+    if (rv == APR_SUCCESS) {
+        rv = store_locked(baton, item, 1, pool);
+        unlock(baton);
     }
     return rv;
 }
@@ -231,7 +254,8 @@ apr_status_t account_cache_create(server_rec *servers, apr_pool_t *pconf)
         return APR_SUCCESS;
     }
     store->server = servers;
-    store->cache = (account_cache_t){.get = get, .set = set, .remove = take_out, .baton = store};
+    store->cache =
+        (account_cache_t){.get = get, .set = set, .add = add, .remove = take_out, .baton = store};
     rv = make_keys(&store->cache.keys, pconf);
     if (rv == APR_SUCCESS && (store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE)) {
         rv = ap_global_mutex_create(&store->mutex, &store->mutex_file, MUTEX, NULL, servers, pconf,
