@@ -116,7 +116,7 @@ sub log_in {
     return $jar;
 }
 # How often a password was hashed and found right.
-sub verified { my ($of) = @_; return scalar(() = $of->error_log =~ /AC00279/g) }
+sub verified { my ($of) = @_; return scalar(() = $of->error_log =~ /AC00199/g) }
 
 my $alice = register($server, 'alice', 'Sesame-alice-basic');
 my $bert  = register($server, 'bert', 'Sesame:bert:colons');
@@ -301,6 +301,8 @@ my $strict = Account::Server->new(modules => [@modules], conf => $places, files 
     mounts => "AccountMount /user mmall\n", hash => 'argon2id m=19456 t=2 p=1', loglevel => 'info account:debug')->start;
 my $carl = register($strict, 'carl', 'Sesame-carl-basic');
 my $erna = register($strict, 'erna', 'Sesame-erna-basic');
+my $device = Account::Jar->new;
+is($strict->post('/user/login.do', form => { username => 'erna', password => $erna }, cookie => $device)->{json}{status}, 0, 'erna has a device');
 my @many = race($strict->port, [ map { [ GET => '/dav/', headers => header('carl', $carl), from => undef ] } 1 .. 30 ], timeout => 20);
 my %got;
 $got{ $_->{status} }++ for @many;
@@ -322,8 +324,15 @@ like($limited->{text}, qr/429 Too Many Requests/, 'and a page that says so');
 is($limited->{headers}{'www-authenticate'}, undef, 'nobody is asked for another password');
 is($strict->get('/dav/', headers => header('erna', $erna), from => '127.0.0.9')->{status}, 429, 'the right one from there is not looked at');
 is($strict->get('/dav/', headers => header('carl', $carl), from => '127.0.0.9')->{status}, 200, 'what is remembered needs no guess');
-is($strict->post('/user/login.do', form => { username => 'carl', password => 'Sesame-wrong' }, from => '127.0.0.9')->{json}{status} // '',
-    1, 'a login from there is one guess too many as well');
+isnt($strict->post('/user/login.do', form => { username => 'carl', password => $carl }, from => '127.0.0.9')->{json}{status} // 1,
+    0, 'a login from there is one guess too many as well');
+is($strict->get('/dav/', headers => header('erna', $erna), from => '127.0.0.11')->{status}, 429, 'nor from elsewhere: it is her account that was guessed at');
+is($strict->get('/dav/', headers => header('erna', 'Sesame-wrong'), cookie => $device->header, from => '127.0.0.11')->{status}, 401,
+    'but from her device: wrong');
+is($strict->get('/dav/', headers => header('erna', $erna), cookie => $device->header, from => '127.0.0.11')->{status}, 200, 'and right');
+$erna = canary('Sesame-erna-next');
+is($strict->post('/user/reset_password.do', form => { passwordOld => 'Sesame-erna-basic', passwordNew => $erna }, cookie => $device)->{json}{status},
+    0, 'whose new password');
 is($strict->get('/off/', headers => header('erna', $erna), from => '127.0.0.9')->{status}, 429, 'AuthBasicAuthoritative off: 429');
 is($strict->post('/form/in', form => { httpd_username => 'erna', httpd_password => $erna }, from => '127.0.0.9')->{status}, 429, 'a form: 429');
 is($strict->get('/two/', headers => header('filip', 'Sesame-filip-file'), from => '127.0.0.10')->{status}, 200,

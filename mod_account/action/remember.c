@@ -84,7 +84,7 @@ static apr_status_t verify(const account_call_t *call, const account_login_t *lo
     if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
         cache->set(cache->baton, &memory->right, memory->pool);
         account_log(call->store->log, ACCOUNT_LOG_DEBUG, 0,
-                    ACLOGNO(00279) "account %" APR_INT64_T_FMT
+                    ACLOGNO(00199) "account %" APR_INT64_T_FMT
                                    ": the password was verified and is remembered for a while",
                     login->account->id);
     }
