@@ -345,7 +345,44 @@ my $plain = Account::Server->new(modules => [@modules], conf => $places . "Accou
 my $otto = register($plain, 'otto', 'Sesame-otto-basic');
 is($plain->get('/dav/', headers => header('otto', $otto))->{status}, 200, 'AccountCache off') for 1 .. 3;
 is($plain->get('/dav/', headers => header('otto', "x$otto"))->{status}, 401, 'AccountCache off: wrong');
+$plain->{conf} = $places . "AccountCache shmcb:\@DIR\@/run/remembered(70000)\nAccountCache shmcb:\@DIR\@/run/remembered(65536)\n";
+$plain->write_conf->restart('graceful');
+is($plain->get('/dav/', headers => header('otto', $otto))->{status}, 200, 'AccountCache shmcb:FILE(BYTES)') for 1 .. 3;
+is(verified($plain), 1, 'which remembers');
 $plain->stop;
+{
+    # without mod_socache_shmcb
+    $plain->{conf} = $places;
+    $plain->write_conf;
+    my $text = slurp("$plain->{dir}/httpd.conf") =~ s/^LoadModule socache_shmcb_module.*\n//mr;
+    spew("$plain->{dir}/httpd.conf", $text);
+    unlink "$plain->{dir}/logs/error_log";
+    $plain->start;
+    is($plain->get('/dav/', headers => header('otto', $otto))->{status}, 200, 'no mod_socache_shmcb: right') for 1 .. 2;
+    is($plain->get('/dav/', headers => header('otto', "x$otto"))->{status}, 401, 'no mod_socache_shmcb: wrong');
+    is(scalar(() = $plain->error_log =~ /AC00274/g), 1, 'which is said, once');
+    $plain->stop;
+    spew("$plain->{dir}/httpd.conf", "$text\nAccountCache shmcb\n");
+    my ($status, $said) = $plain->configtest;
+    isnt($status, 0, 'AccountCache shmcb without it');
+    like($said, qr/line \d+ of \S+: AccountCache: it needs mod_socache_shmcb: LoadModule/, 'is an error that says what is missing');
+}
+
+# --- an error page in the guarded place is not a second guess; too many at once is 503 ---
+
+my $busy = Account::Server->new(modules => [@modules], files => \%files, mounts => "AccountMount /user mmall\n", hash => 'argon2id m=65536 t=3 p=1',
+    conf => $places . "AccountHashSlots 1\nAccountLimit password-account 3/1h\n<Location /dav>\nErrorDocument 401 /dav/index.html\n</Location>\n")->start;
+register($busy, 'anna', my $annas = 'Sesame-anna-basic');
+is($busy->get('/dav/', headers => header('anna', "x$_$annas"))->{status}, 401, 'ErrorDocument 401 in the same place') for 1 .. 3;
+is($busy->get('/dav/', headers => header('anna', $annas))->{status}, 429, 'three guesses were three guesses');
+$busy->{conf} =~ s{password-account 3/1h}{password-account off};
+$busy->write_conf->restart('graceful');
+%got = ();
+$got{ $_->{status} }++ for race($busy->port, [ map { [ GET => '/dav/', headers => header('anna', "x$_$annas") ] } 1 .. 40 ], timeout => 30);
+is(join(' ', sort keys %got), '401 503', '40 at the same time: those that can\'t wait get 503') or diag(explain(\%got));
+is($busy->get('/dav/', headers => header('anna', $annas))->{status}, 200, 'and then all is well');
+$busy->stop;
+
 for (
     [ 'AccountCache nothing', qr/AccountCache takes shmcb, shmcb:FILE\(BYTES\) or off; there is no nothing/ ],
     [ "AccountCache shmcb:\@DIR\@/cache(12)", qr/AccountCache: .*12|AccountCache: .*size/i ],

@@ -91,9 +91,9 @@ static apr_status_t verify(const account_call_t *call, const account_login_t *lo
     return rv;
 }
 
-/* What is not remembered: verified, or found out by waiting for who verifies it. */
+/* What is not remembered: verified (*verified), or found out by waiting for who verifies it. */
 static apr_status_t find_out(const account_call_t *call, const account_login_t *login,
-                             memory_t *memory, account_answer_t *answer)
+                             memory_t *memory, account_answer_t *answer, int *verified)
 {
     const account_cache_t *cache = memory->cache;
     int is_first = cache->add(cache->baton, &memory->trial, memory->pool) != APR_EEXIST;
@@ -105,6 +105,7 @@ static apr_status_t find_out(const account_call_t *call, const account_login_t *
     }
     else if (rv == APR_SUCCESS) {
         rv = verify(call, login, memory, answer);
+        *verified = 1;
     }
     if (is_first) {
         cache->remove(cache->baton, &memory->trial, memory->pool);
@@ -116,13 +117,21 @@ apr_status_t account_login_recall(const account_call_t *call, const account_logi
                                   const account_cache_t *cache, account_answer_t *answer)
 {
     memory_t memory;
+    int verified = 0;
+    apr_status_t rv = APR_SUCCESS;
 
     if (!cache || !make_memory(call, login, cache, &memory)) {
-        return account_login_verify(call, login, answer);
+        rv = account_login_verify(call, login, answer);
+        verified = 1;
     }
-    if (has(&memory, &memory.right)) {
+    else if (has(&memory, &memory.right)) {
         answer->outcome = account_login_judge(login->account);
-        return APR_SUCCESS;
     }
-    return find_out(call, login, &memory, answer);
+    else {
+        rv = find_out(call, login, &memory, answer, &verified);
+    }
+    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK && verified) {
+        account_login_renew_hash(call, login); /* by now nobody waits for it */
+    }
+    return rv;
 }

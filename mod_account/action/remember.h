@@ -10,7 +10,8 @@
  * remembered is a keyed digest of realm, account, its stored hash and the password; so another
  * password, another hash of the same one, or another realm is not. login->account is read by each
  * request before, and its status counts at once. Of many that come with the same password at the
- * same time one verifies it, and the others wait for that.
+ * same time one verifies it, and the others wait for that. A hash of another cost than today's is
+ * renewed.
  *
  * cache: NULL: nothing is remembered. ACCOUNT_EBUSY besides what account_login_verify returns: it
  * took the one too long.

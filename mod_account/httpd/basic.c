@@ -27,13 +27,20 @@ APLOG_USE_MODULE(account);
 #define PASSWORD_MOST 255
 #define DEVICES_MOST 3
 
+/* What came of a name and password. */
+typedef struct result_t {
+    account_login_t login; /* in the pool of the request as it was sent */
+    authn_status status;
+    int refusal;             /* the HTTP status to answer, whatever they make of it; 0: none */
+    const char *retry_after; /* of 429 */
+    int is_guess;            /* the name is nobody's, and was counted as a guess */
+} result_t;
+
 /* Of a request, while it is authenticated. */
 typedef struct account_basic_t {
-    int is_inside; /* our hook is asking the others */
-    int refusal;   /* the HTTP status to answer, whatever they make of it; 0: none */
-    account_login_t login;
-    int is_known; /* login is somebody's */
-    int is_guess; /* login is nobody's, and was counted as a guess */
+    int is_inside;    /* our hook is asking the others */
+    int refusal;      /* as in the result */
+    result_t *result; /* of a request as it was sent: what it was asked about last */
     const char *authorization[2];
 } account_basic_t;
 
@@ -102,14 +109,79 @@ static void prepare_call(request_rec *r, account_call_t *call)
 }
 
 /* The machine failed: nobody is let in, and nobody is told that the password is wrong. */
-static authn_status fail(request_rec *r, apr_status_t rv)
+static void fail(request_rec *r, apr_status_t rv, result_t *result)
 {
     int known = rv >= APR_OS_START_USERERR; /* and logged by the core, once */
 
     ap_log_rerror(APLOG_MARK, APLOG_INFO, known ? 0 : rv, r,
                   ACLOGNO(00272) "whether the password is right can't be found out now: 503");
-    basic_of(r)->refusal = account_request_fail(r);
-    return AUTH_GENERAL_ERROR;
+    result->status = AUTH_GENERAL_ERROR;
+    result->refusal = HTTP_SERVICE_UNAVAILABLE;
+}
+
+static void judge(request_rec *r, const account_answer_t *answer, result_t *result)
+{
+    const account_t *account = result->login.account;
+
+    if (answer->outcome == ACCOUNT_OK) {
+        result->status = AUTH_GRANTED;
+    }
+    else if (answer->outcome == ACCOUNT_TOO_MANY) {
+        result->status = AUTH_GENERAL_ERROR;
+        result->refusal = HTTP_TOO_MANY_REQUESTS;
+        result->retry_after = apr_psprintf(account_request_original(r)->pool, "%" APR_INT64_T_FMT,
+                                           answer->retry_after);
+    }
+    else if (account) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      ACLOGNO(00277) "account %" APR_INT64_T_FMT " is not let in: %s", account->id,
+                      account_outcomes[answer->outcome].name);
+        result->status = AUTH_DENIED;
+    }
+    else {
+        result->status = AUTH_USER_NOT_FOUND;
+        result->is_guess = 1;
+    }
+}
+
+static void verify(request_rec *r, result_t *result)
+{
+    const account_cache_t *cache = account_cache_of(account_server_of(r->server)->shared);
+    account_answer_t answer = {.outcome = ACCOUNT_OK};
+    account_call_t call;
+    apr_status_t rv;
+
+    prepare_call(r, &call);
+    rv = call.store->database ? account_login_find(&call, &result->login) : ACCOUNT_EDATABASE;
+    if (rv == APR_SUCCESS) {
+        rv = account_login_recall(&call, &result->login, cache, &answer);
+    }
+    if (rv == APR_SUCCESS) {
+        judge(r, &answer, result);
+    }
+    else {
+        fail(r, rv, result);
+    }
+}
+
+/* Once for a request as it was sent, though its parts and sequels (a page for its error) ask again:
+ * one guess is one guess. */
+static const result_t *result_of(request_rec *r, const char *user, const char *password)
+{
+    request_rec *original = account_request_original(r);
+    account_basic_t *first = basic_of(original);
+    result_t *result;
+
+    if (first->result && strcmp(first->result->login.name, user) == 0
+        && strcmp(first->result->login.password, password) == 0) {
+        return first->result;
+    }
+    result = apr_pcalloc(original->pool, sizeof(*result));
+    result->login.name = apr_pstrdup(original->pool, user);
+    result->login.password = apr_pstrdup(original->pool, password);
+    verify(r, result);
+    first->result = result;
+    return result;
 }
 
 static authn_status let_in(request_rec *r, const account_t *account)
@@ -123,60 +195,9 @@ static authn_status let_in(request_rec *r, const account_t *account)
     return AUTH_GENERAL_ERROR;
 }
 
-static authn_status refuse(request_rec *r, const account_login_t *login,
-                           const account_answer_t *answer)
-{
-    account_basic_t *basic = basic_of(r);
-
-    if (answer->outcome == ACCOUNT_TOO_MANY) {
-        apr_table_setn(r->err_headers_out, "Retry-After",
-                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT, answer->retry_after));
-        basic->refusal = HTTP_TOO_MANY_REQUESTS;
-        return AUTH_GENERAL_ERROR;
-    }
-    if (login->account) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      ACLOGNO(00277) "account %" APR_INT64_T_FMT " is not let in: %s",
-                      login->account->id, account_outcomes[answer->outcome].name);
-        return AUTH_DENIED;
-    }
-    basic->login = *login;
-    basic->is_guess = 1;
-    return AUTH_USER_NOT_FOUND;
-}
-
-static authn_status verify(request_rec *r, account_login_t *login)
-{
-    account_answer_t answer = {.outcome = ACCOUNT_OK};
-    account_basic_t *first = basic_of(account_request_original(r));
-    account_call_t call;
-    apr_status_t rv;
-
-    prepare_call(r, &call);
-    if (!call.store->database) {
-        return fail(r, ACCOUNT_EDATABASE);
-    }
-    rv = account_login_find(&call, login);
-    if (rv == APR_SUCCESS) {
-        rv = account_login_recall(&call, login,
-                                  account_cache_of(account_server_of(r->server)->shared), &answer);
-    }
-    if (rv != APR_SUCCESS) {
-        return fail(r, rv);
-    }
-    if (answer.outcome != ACCOUNT_OK) {
-        return refuse(r, login, &answer);
-    }
-    account_login_renew_hash(&call, login);
-    first->login = *login;
-    first->is_known = 1;
-    return let_in(r, login->account);
-}
-
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
-    const account_basic_t *first = basic_of(account_request_original(r));
-    account_login_t login = {.name = user, .password = password};
+    const result_t *result;
 
     if (!account_server_of(r->server)->backend) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
@@ -197,11 +218,18 @@ static authn_status check_password(request_rec *r, const char *user, const char 
     if (!is_text(password, PASSWORD_MOST)) {
         return AUTH_DENIED;
     }
-    if (first->is_known && strcmp(first->login.name, user) == 0
-        && strcmp(first->login.password, password) == 0) {
-        return let_in(r, first->login.account); /* a part of a request that was let in */
+    result = result_of(r, user, password);
+    if (result->status == AUTH_GRANTED) {
+        return let_in(r, result->login.account);
     }
-    return verify(r, &login);
+    basic_of(r)->refusal = result->refusal;
+    if (result->refusal == HTTP_SERVICE_UNAVAILABLE) {
+        account_request_fail(r);
+    }
+    else if (result->retry_after) {
+        apr_table_setn(r->err_headers_out, "Retry-After", result->retry_after);
+    }
+    return result->status;
 }
 
 /* What came of it: what the others say, or what we have to say. */
@@ -267,13 +295,14 @@ static int handle_form(request_rec *r)
 /* Somebody else's provider knows the name that nobody has here. */
 static int forgive(request_rec *r)
 {
-    account_basic_t *basic = account_request_of(r)->basic;
+    account_basic_t *first = account_request_of(account_request_original(r))->basic;
     account_call_t call;
 
-    if (basic && basic->is_guess && r->user && !account_request_identity(r)) {
+    if (first && first->result && first->result->is_guess && r->user
+        && strcmp(r->user, first->result->login.name) == 0 && !account_request_identity(r)) {
         prepare_call(r, &call);
-        account_login_forgive(&call, &basic->login);
-        basic->is_guess = 0;
+        account_login_forgive(&call, &first->result->login);
+        first->result->is_guess = 0;
     }
     return DECLINED;
 }
