@@ -7,7 +7,7 @@ use Digest::SHA 'sha1_base64';
 use MIME::Base64 'encode_base64';
 use Time::HiRes qw(sleep time);
 
-my @modules = qw(auth_basic auth_form authn_file session session_cookie session_crypto request);
+my @modules = qw(auth_basic auth_form authn_file authn_socache session session_cookie session_crypto request);
 my $places = <<'END';
 <Location "/dav">
     AuthType Basic
@@ -65,6 +65,15 @@ my $places = <<'END';
     AuthBasicAuthoritative off
     Require valid-user
 </Location>
+AuthnCacheEnable
+<Location "/socache">
+    AuthType Basic
+    AuthName socache
+    AuthBasicProvider socache account
+    AuthnCacheProvideFor account
+    AuthnCacheTimeout 300
+    Require account
+</Location>
 <Location "/form">
     AuthType Form
     AuthName form
@@ -82,8 +91,14 @@ my $places = <<'END';
 </Location>
 END
 my %files = (users => "filip:{SHA}" . sha1_base64('Sesame-filip-file') . "=\n",
-    map { ("htdocs/$_/index.html" => "the $_ page\n") } qw(dav valid mail staff fresh two turned off form));
+    map { ("htdocs/$_/index.html" => "the $_ page\n") } qw(dav valid mail staff fresh two turned off form socache folder));
 
+$files{'htdocs/folder/.htaccess'} = <<'END';
+AuthType Basic
+AuthName folder
+AuthBasicProvider account
+Require account-role admin
+END
 my $server = Account::Server->new(modules => [@modules], conf => $places, files => \%files,
     mounts => "AccountMount /user mmall\nAccountMount /management management\n",
     hash => 'argon2id m=1024 t=1 p=1')->start;
@@ -211,6 +226,8 @@ is(who('/dav/', $alice_mail, $alice), "alice/$id/$role/", 'the same by another o
 is(who('/valid/', 'ALICE', $alice), 'alice', 'Require valid-user: her name');
 is(status('/staff/', 'alice', $alice), 403, 'another role: 403');
 is(status('/staff/', 'admin', $admin), 200, 'the role');
+is(join(' ', map { status('/folder/', @$_) } [ 'admin', $admin ], [ 'admin', $alice ], [ 'alice', $alice ]), '200 401 401', 'in .htaccess');
+is(status('/socache/', 'alice', $alice), 200, 'beside mod_authn_socache') for 1 .. 2;
 is(status('/fresh/', 'alice', $alice), 200, 'a password that comes along is fresh');
 sleep 1.2;
 is(status('/fresh/', 'alice', $alice), 200, 'always');
@@ -231,6 +248,7 @@ my $next = canary('Sesame-alice-next');
 is($server->post('/user/reset_password.do', cookie => $jar, form => { passwordOld => $alice, passwordNew => $next })->{json}{status},
     0, 'her new password');
 is(join(' ', map { status('/dav/', 'alice', $alice) } 1 .. 8), '401 ' x 7 . '401', 'the old one is worth nothing, in any process');
+is(join(' ', map { status('/socache/', 'alice', $alice) } 1 .. 3), '401 401 401', 'nor does mod_authn_socache keep it');
 is(join(' ', map { status('/dav/', 'alice', $next) } 1 .. 8), '200 ' x 7 . '200', 'the new one is good');
 $alice = $next;
 
@@ -354,7 +372,8 @@ $plain->stop;
     # without mod_socache_shmcb
     $plain->{conf} = $places;
     $plain->write_conf;
-    my $text = slurp("$plain->{dir}/httpd.conf") =~ s/^LoadModule socache_shmcb_module.*\n//mr;
+    my $text = slurp("$plain->{dir}/httpd.conf") =~ s/^(?:LoadModule (?:socache_shmcb|authn_socache)_module|\s*AuthnCache).*\n//mgr;
+    $text =~ s/socache account/account/;
     spew("$plain->{dir}/httpd.conf", $text);
     unlink "$plain->{dir}/logs/error_log";
     $plain->start;
