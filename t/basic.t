@@ -130,6 +130,11 @@ sub log_in {
         0, "$name logs in");
     return $jar;
 }
+# Lines of the audit, without what else the error log says.
+sub audited {
+    my ($of, $event) = @_;
+    return scalar(() = $of->error_log =~ /"event": ?"\Q$event\E[":]/g);
+}
 # How often a password was hashed and found right.
 sub verified { my ($of) = @_; return scalar(() = $of->error_log =~ /AC00199/g) }
 
@@ -242,6 +247,13 @@ is(status('/static.txt', 'alice', 'whatever'), 200, 'where nobody asks, nobody l
 my $before = verified($server);
 is(status('/dav/', 'alice', $alice), 200, 'alice') for 1 .. 12;
 is(verified($server), $before, 'not hashed again, whatever the process');
+cmp_ok(audited($server, 'authn_login_success'), '>=', 3, 'the audit has logins');
+my $logins = audited($server, 'authn_login_success');
+is(status('/dav/', 'alice', $alice), 200, 'what is remembered');
+is(audited($server, 'authn_login_success'), $logins, 'is none');
+my $failures = audited($server, 'authn_login_fail');
+is(status('/dav/', 'alice', 'Sesame-alice-basix'), 401, 'a wrong one');
+is(audited($server, 'authn_login_fail'), $failures + 1, 'is one in the audit');
 
 my $jar = log_in('alice', $alice);
 my $next = canary('Sesame-alice-next');
@@ -337,6 +349,7 @@ for (1 .. 300) {
 cmp_ok($got{401}, '<=', 20, "300 guesses from one address: $got{401} looked at");
 cmp_ok($got{401}, '>=', 10, 'which is what AccountLimit says');
 is($got{401} + ($got{429} // 0), 300, 'the rest: 429');
+is(audited($strict, 'authn_login_fail_max'), $got{429}, 'each of which is in the audit');
 like($limited->{headers}{'retry-after'}[0], qr/\A[1-9]\d*\z/, 'with Retry-After');
 like($limited->{text}, qr/429 Too Many Requests/, 'and a page that says so');
 is($limited->{headers}{'www-authenticate'}, undef, 'nobody is asked for another password');

@@ -85,7 +85,7 @@ for my $done (sort { $a->[0] <=> $b->[0] } @done) {
 my @NEVER = (
     # actions, outcomes, reason
     [ qr/./, qr/\Aunavailable\z/, 'the machine must fail: t/database-down.t' ],
-    [ qr/\A(?:none|current|logout|open_link|points)\z/,     qr/\Atoo-many\z/, 'nothing is counted' ],
+    [ qr/\A(?:none|current|logout|open_link|points|sessions|end_session|end_other_sessions)\z/,     qr/\Atoo-many\z/, 'nothing is counted' ],
     [ qr/\A(?:set_role|disable|enable)\z/,                  qr/\Atoo-many\z/, 'nothing is counted of administrators' ],
     [ qr/\A(?:activate|reset_by_link)\z/,                   qr/\Atoo-many\z/, 'a random token needs no limit' ],
     [ qr/\Aregister/, qr/\Ainvalid\.extra\.notify_/, 'the parameter is account, which was refused before' ],
@@ -102,8 +102,9 @@ my %NEVER = (
     (map { ("links $_ bad-method" => "${_}_page has the same path, and answers for both") } qw(activate reset)),
     (map { ("guochuang $_ bad-method" => "$_-send has the same path, and answers for both") }
             qw(registerPhone loginPhone forgetPassword)),
+    (map { ("devices $_ bad-method" => 'another route has the same path, and answers for both') } qw(end_others end_by_post end_others_by_post)),
     (map { ("$_.required" => 'it is a part of the path, which is another path without it') }
-            'youhaosuda captcha_image invalid.captcha_id',
+            'devices end invalid.session_id', 'youhaosuda captcha_image invalid.captcha_id',
         map { ("guochuang $_ invalid.target", "guochuang $_-send invalid.target") }
             qw(registerPhone loginPhone forgetPassword)),
 );

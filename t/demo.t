@@ -62,6 +62,7 @@ sub same {
     return $value if !defined $value || ref $value;
     return $value =~ s/\A[1-9]\d*\z/id/r if ($name // '') =~ /\A(?:id|user_id|entity_id|gid)\z/ && $value =~ /\A\d+\z/;
     return 'ms' if $value =~ /\A[12]\d{12}\z/;
+    return 'session' if $value =~ /\A[0-9a-f]{16}\z/;
     return 'code' if $value =~ /\A\d{6}\z/;
     return 'date' if $value =~ /\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+08:00\z/;
     my $uuid = qr/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
@@ -88,7 +89,7 @@ sub in_shell {
 ok(defined start(), 'it builds and starts');
 like(output(), qr{^Open +http://127\.0\.0\.1:$port/$}m, 'says where');
 my @lines = output() =~ /^\S.*/mg;
-cmp_ok(scalar(@lines), '<=', 8, 'in few lines');
+cmp_ok(scalar(@lines), '<=', 9, 'in few lines');
 is((stat "$run/account.key")[2] & 077, 0, 'the key is nobody else\'s');
 
 my $start = request(GET => '/');
@@ -100,7 +101,8 @@ for my $name (@pages) {
     unlike($page, qr/127\.0\.0\.1:(?!$port\b)/, "$name: names this port only");
     for my $link ($page =~ /(?:href|src)="([^"#:]+)(?:#[^"]*)?"/g) {
         next if $link eq 'README.md' && !-e "$ROOT/README.md";
-        is(request(GET => $link =~ s{\A(?:\./)?}{/}r)->{status}, 200, "$name: $link");
+        my $wanted = $link =~ m{\A(?:members/|staff/|account-status)} ? 401 : 200;    # nobody is signed in
+        is(request(GET => $link =~ s{\A(?:\./)?}{/}r)->{status}, $wanted, "$name: $link");
     }
     ok($name eq 'index.html' || $start->{body} =~ /href="\Q$name\E"/, "$name: the start page leads there");
     while ($page =~ m{<pre><code>(.*?)</code></pre>\s*<samp>(.*?)</samp>}gs) {
@@ -143,6 +145,21 @@ cmp_ok(scalar(@messages), '>=', 11, 'the file of messages');
 my @strange = grep { $_->{text} !~ /demo/ || $_->{channel} !~ /\A(?:sms|mail)\z/ } @messages;
 is_deeply(\@strange, [], 'each says whose it is');
 is((stat "$run/messages.jsonl")[2] & 077, 0, 'it is nobody else\'s');
+
+# What is guarded: the sign-in page, a member, an administrator as the start page says.
+my %navigation = (headers => { Accept => 'text/html', 'Sec-Fetch-Mode' => 'navigate' });
+is(request(GET => '/members/', %navigation)->{headers}{location}[0], '/signin.html?return=%2fmembers%2f', 'a browser is sent to sign in');
+my $jar = Account::Jar->new;
+is(request(POST => '/user/login.do', form => { username => 'anna', password => 'open-sesame' }, cookie => $jar)->{json}{status}, 0,
+    'as that page does it');
+like(request(GET => '/members/', cookie => $jar)->{text}, qr/Members/, 'then it is seen');
+is(request(GET => $_, cookie => $jar)->{status}, 403, "$_ is not for everybody") for qw(/staff/ /account-status);
+my ($promote) = map { s/&quot;/"/gr } $start->{body} =~ m{<pre><code>([^<]*UPDATE account[^<]*)</code></pre>};
+is(in_shell($promote), '', 'the start page says how to become an administrator');
+like(output(), qr/^Admin +\Q${\ ($promote =~ s{ "UPDATE.*}{}sr)}\E "UPDATE account/m, 'and so does ./demo');
+like(request(GET => '/staff/', cookie => $jar)->{text}, qr/Staff/, 'and that counts');
+like(request(GET => '/account-status', cookie => $jar)->{headers}{'content-type'}[0], qr{\Atext/html}, 'what happens here');
+like(request(GET => '/account-status?auto', cookie => $jar)->{text}, qr/^account_up\{.*\} 1$/m, 'and for Prometheus');
 
 # The same from a browser, under both names.
 for my $host ("127.0.0.1:$port", "localhost:$port") {

@@ -26,8 +26,8 @@ sub command_table {    # name => [line, where by its flags]
         my ($name, $rest) = ($1 // $3, $2 // '');
         my $where = '';
         $where .= 'S' if $rest =~ /\bRSRC_CONF\b/;
-        $where .= 'D' if $rest =~ /\b(?:ACCESS_CONF|OR_FILEINFO)\b/;
-        $where .= 'H' if $rest =~ /\bOR_FILEINFO\b/;
+        $where .= 'D' if $rest =~ /\b(?:ACCESS_CONF|OR_FILEINFO|OR_AUTHCFG)\b/;
+        $where .= 'H' if $rest =~ /\b(?:OR_FILEINFO|OR_AUTHCFG)\b/;
         push @{ $found{$name} }, [ line_at($text, $-[0]), $where ];
     }
     return \%found;

@@ -71,7 +71,7 @@ PASSED
         'htdocs/included.shtml'      => 'before <!--#include virtual="/user/logout.do" --> after',
         'htdocs/tenant/index.html'   => 'a tenant',
     },
-    allow => qr/AH(00124|01071|01626|02811)|AccountDatabase not allowed here|there is no contract mmal|unable to include/,
+    allow => qr/AH(00124|01071|01626|02811)|AccountDatabase belongs into|there is no contract mmal|unable to include/,
 )->start;
 
 sub logs_in {
@@ -111,7 +111,7 @@ is $server->get('/open/login.do', query => \%public)->{json}{msg}, '密码错误
 
 # --- what a tenant may not ---
 is $server->get('/greedy/')->{status}, 500, '.htaccess can not choose the database';
-like $server->error_log, qr/AccountDatabase not allowed here/, 'and the log says so';
+like $server->error_log, qr/AccountDatabase belongs into the server/, 'and the log says so';
 is $server->get('/wrong/')->{status}, 500, '.htaccess with a misspelt contract';
 like $server->error_log, qr/there is no contract mmal \(did you mean mmall\?\)/, 'and the log says what was meant';
 

@@ -21,7 +21,8 @@ my $server = Account::Server->new(
     conf => ($mpm eq 'event'
         ? "ServerLimit 4\nStartServers 4\nThreadsPerChild 64\nMinSpareThreads 64\nMaxSpareThreads 256\n"
         : "ServerLimit 256\nStartServers 220\nMinSpareServers 10\nMaxSpareServers 256\n")
-        . "MaxRequestWorkers 256\nAccountHashSlots 256\n",
+        . "MaxRequestWorkers 256\nAccountHashSlots 256\nAccountMount /account devices\n",
+    vhost => [ '', "ServerName few.test\nAccountSessionsPerAccount 5\n" ],
 )->start;
 wait_until(20, sub { (() = $server->child_pids) >= ($mpm eq 'event' ? 4 : 220) }) or diag('too few children');
 
@@ -167,6 +168,25 @@ is_deeply(tally(@same), { '退出成功' => 100 }, 'in and out: 100 times out of
     form => { username => 'door', password => $password } ] } 1 .. 100 ]);
 is_deeply(tally(@same), { '登录成功' => 100 }, 'in and out: 100 logins over one session');
 ok(!user_of($inside[1]), 'in and out: which it ends');
+
+# --- so many sessions and no more; all end all others ---
+
+register(username => 'few', email => 'few@example.com');
+$expected++;
+my $few = sub { $server->sql("SELECT COUNT(*) FROM account_session s JOIN account a ON a.id = s.account WHERE a.user_name = 'few'") };
+my @few = (form => { username => 'few', password => $password });
+for my $round (1 .. 3) {
+    my @replies = race($server->port, [ map { [ POST => '/user/login.do', @few, headers => { Host => 'few.test' } ] } 1 .. 100 ]);
+    is_deeply(tally(@replies), { '登录成功' => 100 }, "sessions $round: 100 logins at once");
+    is($few->(), 5, "sessions $round: five stay");
+    is(scalar(grep { user_of(Account::Jar->new->update($_)) } @replies), 5, "sessions $round: of the newest");
+    my @jars = map { login('few', $password) } 1 .. 50;
+    @replies = race($server->port, [ map { [ POST => '/account/sessions/end-others', cookie => $_ ] } @jars ]);
+    my %status;
+    $status{ $_->{status} }++ for @replies;
+    is_deeply(\%status, { 200 => 1, 401 => 49 }, "sessions $round: of fifty that end each other one does");
+    is($few->(), 1, "sessions $round: and stays");
+}
 
 # --- two change what is different ---
 

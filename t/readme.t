@@ -36,24 +36,48 @@ sub here {
     return $text;
 }
 
-# [language, line, text] of each block
-my @blocks;
+# [language, line, text] of each block, by heading
+my (%blocks, @tours);
 {
-    my ($number, $block) = (0);
+    my ($number, $heading, $block) = (0, '');
     for (split /\n/, $readme) {
         $number++;
         if ($block) {
             if (/\A```\z/) { undef $block }
             else           { $block->[2] .= "$_\n" }
         }
-        elsif (/\A```(\S*)/) { push @blocks, $block = [ $1, $number + 1, '' ] }
+        elsif (/\A```(\S*)/) {
+            push @{ $blocks{$heading} }, $block = [ $1, $number + 1, '' ];
+            push @tours, $block if $1 eq 'console';
+        }
+        elsif (/\A##+ (.*)/) { $heading = $1 }
     }
     ok(!$block, 'each block ends');
 }
-is(join(' ', map { $_->[0] } @blocks), 'sh console console sh sh sql apache json sql sql apache apache',
-    'README has the blocks that this test runs');
-my ($start, undef, undef, $build, $key, $sql, $conf, $template, $promote, $point, $lookup, $contract) = map { $_->[2] } @blocks;
-my @tours = grep { $_->[0] eq 'console' } @blocks;
+
+# What is run here, and by which test what is not: each of them takes its blocks out of README.md as well.
+my %here = (
+    '' => 'sh', 'A tour' => 'console console', 'Into an Apache that you have' => 'sh sh sql apache',
+    'Messages: mail and SMS' => 'json', 'Roles' => 'sql', 'Reward points, and fields from your own tables' => 'sql apache',
+    'The contract language' => 'apache',
+);
+my %elsewhere = (
+    'Protect a folder' => 'guarded.t',
+    'Shared hosting' => 'htaccess.t',
+);
+for my $heading (sort keys %blocks) {
+    my $languages = join ' ', map { $_->[0] } @{ $blocks{$heading} };
+    if (my $test = $elsewhere{$heading}) {
+        like(slurp("$ROOT/t/$test"), qr/README.*\Q$heading\E|\Q$heading\E.*README/s, "README, $heading: $test runs it");
+    }
+    else { is($languages, $here{$heading} // 'nobody runs them', "README, $heading: the blocks that are run here") }
+}
+sub block { my ($heading, $i) = @_; return $blocks{$heading}[$i][2] // die "README has no such block: $heading\n" }
+my $start = block('', 0);
+my ($build, $key, $sql, $conf) = map { block('Into an Apache that you have', $_) } 0 .. 3;
+my ($template, $promote) = (block('Messages: mail and SMS', 0), block('Roles', 0));
+my ($point, $lookup) = map { block('Reward points, and fields from your own tables', $_) } 0, 1;
+my $contract = block('The contract language', 0);
 
 # (exit status, what it said) of lines of a shell, in a directory
 my $run_count = 0;

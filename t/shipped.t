@@ -18,7 +18,7 @@ AccountMail      file:$dir/mail
 AccountSms       file:$dir/sms
 END
 
-is(join(' ', map { name_of($_) } @shipped), 'guochuang jintong kalengo links management mmall youhaosuda', 'what ships');
+is(join(' ', map { name_of($_) } @shipped), 'devices guochuang jintong kalengo links management mmall youhaosuda', 'what ships');
 my ($links) = slurp("$ROOT/conf/contracts/links.conf") =~ /(AccountMount .*)/;
 
 my @mounts;

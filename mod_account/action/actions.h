@@ -11,6 +11,9 @@ apr_status_t account_do_none(const account_call_t *call, account_answer_t *answe
 apr_status_t account_do_current(const account_call_t *call, account_answer_t *answer);
 apr_status_t account_do_login(const account_call_t *call, account_answer_t *answer);
 apr_status_t account_do_logout(const account_call_t *call, account_answer_t *answer);
+apr_status_t account_do_sessions(const account_call_t *call, account_answer_t *answer);
+apr_status_t account_do_end_session(const account_call_t *call, account_answer_t *answer);
+apr_status_t account_do_end_other_sessions(const account_call_t *call, account_answer_t *answer);
 apr_status_t account_do_register(const account_call_t *call, account_answer_t *answer);
 apr_status_t account_do_change_password(const account_call_t *call, account_answer_t *answer);
 apr_status_t account_do_reset_password(const account_call_t *call, account_answer_t *answer);

@@ -43,6 +43,7 @@ typedef struct account_settings_t {
     account_password_cost_t cost;
     apr_int64_t session_idle; /* milliseconds; a contract may have its own */
     apr_int64_t session_life;
+    int sessions_most;                      /* of an account; 0: any number */
     const apr_array_header_t *roles;        /* of const char *: all there are, the first is given */
     const apr_array_header_t *chosen_roles; /* those that people may give themselves */
     const apr_array_header_t *admin_roles;  /* those that may change others' */
@@ -83,8 +84,8 @@ typedef struct account_call_t {
     const apr_array_header_t *presented; /* of const char *: the session tokens in the request */
     const account_session_t *session;    /* the caller's; NULL: not logged in */
     const account_t *account;            /* the caller's */
-    const apr_array_header_t *devices;   /* of const char *: the device cookies in the request */
-    account_session_terms_t terms;       /* of a session that this call begins */
+    const apr_array_header_t *device_cookies; /* of const char *: those in the request */
+    account_session_terms_t terms;            /* of a session that this call begins */
 } account_call_t;
 
 /* The value of an input of the call's action by its name, NULL if absent. */

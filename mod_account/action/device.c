@@ -35,8 +35,8 @@ const char *account_device_find(const account_call_t *call, const account_t *acc
 {
     int i, key;
 
-    for (i = 0; account && call->devices && i < call->devices->nelts; i++) {
-        const char *value = APR_ARRAY_IDX(call->devices, i, const char *);
+    for (i = 0; account && call->device_cookies && i < call->device_cookies->nelts; i++) {
+        const char *value = APR_ARRAY_IDX(call->device_cookies, i, const char *);
         const char *digits = apr_pstrndup(call->store->pool, value, DIGITS);
 
         for (key = 0; strlen(value) == 2 * DIGITS && key < account_keys_count(call->store->keys);

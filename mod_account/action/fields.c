@@ -91,6 +91,12 @@ NUMBER_FIELD(session_seen, session, seen)
 NUMBER_FIELD(session_expires, session, expires)
 TEXT_FIELD(session_address, session, address)
 TEXT_FIELD(session_agent, session, agent)
+TEXT_FIELD(device_id, listed, id)
+NUMBER_FIELD(device_created, listed, created)
+NUMBER_FIELD(device_seen, listed, seen)
+NUMBER_FIELD(device_expires, listed, expires)
+TEXT_FIELD(device_address, listed, address)
+TEXT_FIELD(device_agent, listed, agent)
 
 GETTER(account_email_verified)
 {
@@ -226,6 +232,26 @@ GETTER(retry_after)
     return set_number(value, answer->retry_after);
 }
 
+/* Whether it is the caller's own. */
+GETTER(device_current)
+{
+    (void)call, (void)rest;
+    return set_truth(value, answer->listed && answer->session
+                                && strcmp(answer->listed->id, answer->session->id) == 0);
+}
+
+#define LIST_FIELD(name)                                                                           \
+    GETTER(name)                                                                                   \
+    {                                                                                              \
+        (void)call, (void)rest;                                                                    \
+        value->type = ACCOUNT_LIST;                                                                \
+        value->list = answer->name;                                                                \
+        return APR_SUCCESS;                                                                        \
+    }
+
+LIST_FIELD(entries)
+LIST_FIELD(sessions)
+
 GETTER(entries_empty)
 {
     (void)call, (void)rest;
@@ -344,7 +370,7 @@ const account_field_t account_fields[] = {
     {"retry_after", ACCOUNT_CARRIES_RETRY, retry_after, 0},
     {"points.total", ACCOUNT_CARRIES_POINTS, points_total, 0},
     {"points.last_year", ACCOUNT_CARRIES_POINTS, points_last_year, 0},
-    {"entries", ACCOUNT_CARRIES_POINTS, NULL, 1},
+    {"entries", ACCOUNT_CARRIES_POINTS, entries, ACCOUNT_CARRIES_ENTRY},
     {"entries.empty", ACCOUNT_CARRIES_POINTS, entries_empty, 0},
     {"entry.amount", ACCOUNT_CARRIES_ENTRY, entry_amount, 0},
     {"entry.created", ACCOUNT_CARRIES_ENTRY, entry_created, 0},
@@ -353,6 +379,15 @@ const account_field_t account_fields[] = {
     {"page.count", ACCOUNT_CARRIES_POINTS, page_count, 0},
     {"page.items", ACCOUNT_CARRIES_POINTS, page_items, 0},
     {"page.size", ACCOUNT_CARRIES_POINTS, page_size, 0},
+    {"sessions", ACCOUNT_CARRIES_SESSIONS, sessions, ACCOUNT_CARRIES_DEVICE},
+    {"sessions.count", ACCOUNT_CARRIES_SESSIONS, page_items, 0},
+    {"device.id", ACCOUNT_CARRIES_DEVICE, device_id, 0},
+    {"device.created", ACCOUNT_CARRIES_DEVICE, device_created, 0},
+    {"device.seen", ACCOUNT_CARRIES_DEVICE, device_seen, 0},
+    {"device.expires", ACCOUNT_CARRIES_DEVICE, device_expires, 0},
+    {"device.address", ACCOUNT_CARRIES_DEVICE, device_address, 0},
+    {"device.agent", ACCOUNT_CARRIES_DEVICE, device_agent, 0},
+    {"device.current", ACCOUNT_CARRIES_DEVICE, device_current, 0},
     {"captcha.id", ACCOUNT_CARRIES_CAPTCHA, captcha_id, 0},
     {NULL, 0, NULL, 0},
 };

@@ -6,19 +6,28 @@
 /* A value on its way into a reply. */
 typedef struct account_value_t {
     /* A decimal is a number as JSON writes it, in text: a double would change its digits. */
-    enum { ACCOUNT_NULL, ACCOUNT_TEXT, ACCOUNT_NUMBER, ACCOUNT_TRUTH, ACCOUNT_DECIMAL } type;
+    enum {
+        ACCOUNT_NULL,
+        ACCOUNT_TEXT,
+        ACCOUNT_NUMBER,
+        ACCOUNT_TRUTH,
+        ACCOUNT_DECIMAL,
+        ACCOUNT_LIST
+    } type;
     const char *text;
-    apr_int64_t number; /* and 0 or 1 of a truth */
+    apr_int64_t number;             /* and 0 or 1 of a truth */
+    const apr_array_header_t *list; /* of items; NULL: there are none */
 } account_value_t;
 
 typedef struct account_field_t {
     const char *name; /* "account.id"; "account.extra." stands for all that begin so */
     int group;        /* the ACCOUNT_CARRIES_* bit that an outcome must carry */
-    /* Fills *value. rest: what follows a name that ends in a dot. NULL: a list, which has no value
-     * of its own. */
+    /* Fills *value. rest: what follows a name that ends in a dot. */
     apr_status_t (*get)(const account_call_t *call, const account_answer_t *answer,
                         const char *rest, account_value_t *value);
-    int is_list; /* answer->entries; takes a shape as a filter, for each of its items */
+    /* Of a list, which takes a shape as a filter, for each of its items: the ACCOUNT_CARRIES_* bit
+     * of their fields. 0: no list. */
+    int items;
 } account_field_t;
 
 /* All fields, an entry with a NULL name at the end. */

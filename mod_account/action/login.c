@@ -61,6 +61,7 @@ apr_status_t account_login_verify(const account_call_t *call, const account_logi
     int matches = 0, taken;
     apr_status_t rv;
 
+    answer->subject = login->account;
     add_guess(call, login, &budget);
     rv = account_budget_take(call, &budget, answer, &taken);
     if (rv != APR_SUCCESS || !taken) {
@@ -195,6 +196,7 @@ static apr_status_t log_in_with_code(const account_call_t *call, account_answer_
     int told = 1;
     apr_status_t rv = account_codes_claimant(call, "target", &claimant);
 
+    answer->subject = claimant.account;
     if (rv == APR_SUCCESS && !call->settings->hides) {
         rv = account_limit_reveal(call, claimant.is_proven, answer, &told);
     }

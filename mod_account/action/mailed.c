@@ -158,6 +158,7 @@ apr_status_t account_do_reset_by_link(const account_call_t *call, account_answer
     account_code_state_e state = ACCOUNT_CODE_NONE;
     apr_status_t rv = account_link_find(call, ACCOUNT_LINK_RESET, &link);
 
+    answer->subject = link.account;
     if (rv == APR_SUCCESS && link.account && link.account->status == ACCOUNT_DISABLED) {
         answer->outcome = ACCOUNT_ACCOUNT_DISABLED;
         return APR_SUCCESS;

@@ -20,6 +20,7 @@ const account_outcome_t account_outcomes[ACCOUNT_OUTCOMES] = {
     [ACCOUNT_CAPTCHA_NEEDED] = {"captcha-needed", 0, NULL, 0},
     [ACCOUNT_WRONG_CAPTCHA] = {"wrong-captcha", 0, NULL, 0},
     [ACCOUNT_UNKNOWN_CAPTCHA] = {"unknown-captcha", 0, NULL, 0},
+    [ACCOUNT_UNKNOWN_SESSION] = {"unknown-session", 0, NULL, 0},
     [ACCOUNT_NO_QUESTION] = {"no-question", 0, NULL, 0},
     [ACCOUNT_WRONG_ANSWER] = {"wrong-answer", 0, NULL, 0},
     [ACCOUNT_FORBIDDEN] = {"forbidden", 0, NULL, 0},

@@ -27,6 +27,7 @@ typedef enum account_outcome_e {
     ACCOUNT_CAPTCHA_NEEDED,
     ACCOUNT_WRONG_CAPTCHA,
     ACCOUNT_UNKNOWN_CAPTCHA,
+    ACCOUNT_UNKNOWN_SESSION,
     ACCOUNT_NO_QUESTION,
     ACCOUNT_WRONG_ANSWER,
     ACCOUNT_FORBIDDEN,         /* only an administrator may */
@@ -54,7 +55,11 @@ enum {
     ACCOUNT_CARRIES_RETRY = 1 << 5,
     ACCOUNT_CARRIES_POINTS = 1 << 6,
     ACCOUNT_CARRIES_CAPTCHA = 1 << 7,
-    ACCOUNT_CARRIES_ENTRY = 1 << 8 /* one item of entries, inside a shape */
+    ACCOUNT_CARRIES_SESSIONS = 1 << 8,
+    /* one item of a list, inside a shape: of entries, of sessions */
+    ACCOUNT_CARRIES_ENTRY = 1 << 9,
+    ACCOUNT_CARRIES_DEVICE = 1 << 10,
+    ACCOUNT_CARRIES_ITEM = ACCOUNT_CARRIES_ENTRY | ACCOUNT_CARRIES_DEVICE
 };
 
 /* One row for each outcome, in the order of the enumeration. */
@@ -87,14 +92,22 @@ typedef struct account_answer_t {
     const char *value;       /* of the parameter that was invalid */
     apr_int64_t retry_after; /* seconds */
     const char *captcha_id;
-    const account_picture_t *picture;  /* of ACCOUNT_IMAGE */
-    const account_points_t *points;    /* of account; where the reply has a slot for them */
-    const apr_array_header_t *entries; /* of account_entry_t */
-    const account_entry_t *entry;      /* the one being rendered */
-    account_page_t page;
+    const account_picture_t *picture;   /* of ACCOUNT_IMAGE */
+    const account_points_t *points;     /* of account; where the reply has a slot for them */
+    const apr_array_header_t *entries;  /* of account_entry_t */
+    const apr_array_header_t *sessions; /* of account_session_t: account's, without their tokens */
+    union {
+        const void *item; /* the one being rendered, of the list's own type: */
+        const account_entry_t *entry;
+        const account_session_t *listed;
+    };
+    account_page_t page;               /* of entries, or of sessions */
     const apr_array_header_t *lookups; /* of const char *const *: values, by settings->lookups; NULL
                                         * where the reply has no slot for one */
     const char *device;                /* a new value for the device cookie, or NULL */
+    /* Whom it concerned, for the audit only: set where somebody is refused too. Never in a reply.
+     */
+    const account_t *subject;
 } account_answer_t;
 
 #endif

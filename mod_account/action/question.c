@@ -16,6 +16,7 @@ apr_status_t account_do_security_question(const account_call_t *call, account_an
     int told = 0;
     apr_status_t rv = account_call_find(call, "account", &account);
 
+    answer->subject = account;
     if (rv == APR_SUCCESS && account) {
         answer->question = account_attribute_get(call->store, account, "question");
     }
@@ -81,6 +82,7 @@ apr_status_t account_do_check_answer(const account_call_t *call, account_answer_
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    answer->subject = account;
     account_budget_add(
         call, &budget, ACCOUNT_LIMIT_ANSWER_ACCOUNT,
         account && !call->settings->hides

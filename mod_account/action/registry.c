@@ -61,6 +61,7 @@ enum {
     token = ACCOUNT_CARRIES_TOKEN,
     points = ACCOUNT_CARRIES_POINTS,
     captcha = ACCOUNT_CARRIES_CAPTCHA,
+    sessions = ACCOUNT_CARRIES_SESSIONS,
     retry = ACCOUNT_CARRIES_RETRY
 };
 
@@ -106,6 +107,15 @@ const account_action_t account_actions[] = {
     {"logout", 0, 1, 0, 0, INPUTS({"account_id", NUMBER_, OPTIONAL}), NO_CONSTANTS,
      ENDINGS(ANSWER(OK, 0), REFUSAL(NOT_LOGGED_IN), REFUSAL_INPUT(NOT_YOURS, "account_id")),
      account_do_logout, SENDS_NOTHING},
+
+    {"sessions", 1, 0, 0, 0, NO_INPUTS, NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, account | session | sessions)), account_do_sessions, SENDS_NOTHING},
+
+    {"end_session", 1, 1, 0, 0, INPUTS({"session_id", TEXT_, REQUIRED}), NO_CONSTANTS,
+     ENDINGS(ANSWER(OK, 0), REFUSAL(UNKNOWN_SESSION)), account_do_end_session, SENDS_NOTHING},
+
+    {"end_other_sessions", 1, 1, 0, 0, NO_INPUTS, NO_CONSTANTS, ENDINGS(ANSWER(OK, 0)),
+     account_do_end_other_sessions, SENDS_NOTHING},
 
     {"register", 0, 1, 1, 0,
      INPUTS({"user_name", IDENTIFIER, ONE_OF}, {"email", EMAIL, ONE_OF}, {"mobile", MOBILE, ONE_OF},

@@ -114,23 +114,24 @@ static apr_status_t find_out(const account_call_t *call, const account_login_t *
 }
 
 apr_status_t account_login_recall(const account_call_t *call, const account_login_t *login,
-                                  const account_cache_t *cache, account_answer_t *answer)
+                                  const account_cache_t *cache, account_answer_t *answer,
+                                  int *verified)
 {
     memory_t memory;
-    int verified = 0;
     apr_status_t rv = APR_SUCCESS;
 
+    *verified = 0;
     if (!cache || !make_memory(call, login, cache, &memory)) {
         rv = account_login_verify(call, login, answer);
-        verified = 1;
+        *verified = 1;
     }
     else if (has(&memory, &memory.right)) {
         answer->outcome = account_login_judge(login->account);
     }
     else {
-        rv = find_out(call, login, &memory, answer, &verified);
+        rv = find_out(call, login, &memory, answer, verified);
     }
-    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK && verified) {
+    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK && *verified) {
         account_login_renew_hash(call, login); /* by now nobody waits for it */
     }
     return rv;

@@ -13,11 +13,12 @@
  * same time one verifies it, and the others wait for that. A hash of another cost than today's is
  * renewed.
  *
- * cache: NULL: nothing is remembered. ACCOUNT_EBUSY besides what account_login_verify returns: it
- * took the one too long.
+ * cache: NULL: nothing is remembered. *verified: by a hash, and not from memory. ACCOUNT_EBUSY
+ * besides what account_login_verify returns: it took the one too long.
  */
 apr_status_t account_login_recall(const account_call_t *call, const account_login_t *login,
-                                  const account_cache_t *cache, account_answer_t *answer);
+                                  const account_cache_t *cache, account_answer_t *answer,
+                                  int *verified);
 
 #define ACCOUNT_REMEMBERED apr_time_from_sec(300)
 

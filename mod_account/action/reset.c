@@ -60,6 +60,7 @@ static apr_status_t find_code(const account_call_t *call, reset_t *reset, accoun
     int same = 1, told = 1;
     apr_status_t rv = account_codes_claimant(call, "target", &reset->claimant);
 
+    answer->subject = reset->claimant.account;
     reset->is_nobody = by_answer ? !reset->claimant.account : !reset->claimant.may_recover;
     if (rv == APR_SUCCESS && !call->settings->hides) {
         rv = account_limit_reveal(call, !reset->is_nobody, answer, &told);

@@ -39,6 +39,7 @@ static apr_status_t find_other(const account_call_t *call, const account_t **acc
         return APR_SUCCESS;
     }
     rv = account_call_find(call, "account", account);
+    answer->subject = *account;
     if (rv == APR_SUCCESS && !*account) {
         answer->outcome = ACCOUNT_UNKNOWN_ACCOUNT;
     }

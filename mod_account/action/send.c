@@ -137,6 +137,7 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    answer->subject = claimant.account;
     goes = decide(call, &claimant, &ending);
     /* where it is not told who exists, everything is as if it went */
     seems = goes || (call->settings->hides && ending.outcome != ACCOUNT_ALREADY_LOGGED_IN);
@@ -159,6 +160,7 @@ apr_status_t account_do_send_code(const account_call_t *call, account_answer_t *
         return rv;
     }
     if (!seems) {
+        ending.subject = claimant.account;
         *answer = ending;
         return APR_SUCCESS;
     }
@@ -204,6 +206,7 @@ apr_status_t account_do_send_link(const account_call_t *call, account_answer_t *
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    answer->subject = claimant.account;
     account_budget_add(call, &pass.free, ACCOUNT_LIMIT_CAPTCHA_FAILURES,
                        account_limit_address(call));
     rv = account_captcha_check(call, &pass, answer);

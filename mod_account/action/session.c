@@ -92,9 +92,7 @@ apr_status_t account_do_current(const account_call_t *call, account_answer_t *an
     return APR_SUCCESS;
 }
 
-/* The tokens that the request carries end, also when they are no session together (two live ones
- * under one name are none): who logs out wants none of them to live on. */
-static apr_status_t end_presented(const account_call_t *call)
+apr_status_t account_session_log_out(const account_call_t *call, account_answer_t *answer)
 {
     apr_status_t rv = APR_SUCCESS;
     int i;
@@ -102,6 +100,7 @@ static apr_status_t end_presented(const account_call_t *call)
     for (i = 0; i < call->presented->nelts && rv == APR_SUCCESS; i++) {
         rv = account_session_end(call->store, APR_ARRAY_IDX(call->presented, i, const char *));
     }
+    answer->session_ended = call->presented->nelts > 0;
     return rv;
 }
 
@@ -109,6 +108,7 @@ apr_status_t account_do_logout(const account_call_t *call, account_answer_t *ans
 {
     const char *account_id = account_call_value(call, "account_id");
 
+    answer->subject = call->account;
     if (!call->session) {
         answer->outcome = ACCOUNT_NOT_LOGGED_IN;
     }
@@ -116,6 +116,5 @@ apr_status_t account_do_logout(const account_call_t *call, account_answer_t *ans
         answer->outcome = ACCOUNT_NOT_YOURS;
         return APR_SUCCESS;
     }
-    answer->session_ended = call->presented->nelts > 0;
-    return end_presented(call);
+    return account_session_log_out(call, answer);
 }

@@ -24,6 +24,10 @@ apr_status_t account_session_resolve(const account_store_t *store,
 apr_status_t account_session_log_in(const account_call_t *call, const account_t *account,
                                     account_answer_t *answer);
 
+/* Ends all tokens that the request presented, also when they are no session together (two live ones
+ * under one name are none): who logs out wants none of them to live on. Their cookies expire. */
+apr_status_t account_session_log_out(const account_call_t *call, account_answer_t *answer);
+
 /* Tells in answer of a session that has been stored for account just now: its cookie is to be set,
  * and a device cookie where the browser has none. */
 apr_status_t account_session_announce(const account_call_t *call, const account_t *account,

@@ -35,6 +35,16 @@ typedef struct account_statement_t {
 typedef struct account_database_t account_database_t; /* the pool */
 typedef struct account_db_t account_db_t;             /* one connection, lent */
 
+/* What the connections of one process do just now, for the status page: written under the pool's
+ * lock, read by any process that shares the memory. */
+typedef struct account_gauges_t {
+    volatile apr_uint32_t open;
+    volatile apr_uint32_t lent;
+    volatile apr_uint32_t waiting;
+    volatile apr_uint32_t is_down; /* the last attempt to connect failed */
+    volatile apr_uint32_t late;    /* waits that ended at their deadline: it only counts up */
+} account_gauges_t;
+
 typedef struct account_database_config_t {
     const char *driver;                    /* "mysql" or "sqlite3" */
     const char *params;                    /* as of DBDParams; sqlite3: the file's path */
@@ -49,6 +59,7 @@ typedef struct account_database_config_t {
     apr_status_t (*on_connect)(account_db_t *db, void *baton);
     void *on_connect_baton;
     const account_log_t *log;
+    account_gauges_t *gauges; /* lives as long as the caller's pool; NULL: nobody looks */
 } account_database_config_t;
 
 /* "mysql" or "sqlite3" to its number, -1 for anything else. */

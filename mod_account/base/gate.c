@@ -280,3 +280,8 @@ void account_gate_load(account_gate_t *gate, int *working, int *waiting)
         *waiting = 0;
     }
 }
+
+int account_gate_slots(const account_gate_t *gate)
+{
+    return gate ? gate->slots : 0;
+}

@@ -28,7 +28,11 @@ apr_status_t account_gate_create(account_gate_t **gate, int slots, int waiters, 
 apr_status_t account_gate_run(account_gate_t *gate, apr_time_t deadline, void (*fn)(void *baton),
                               void *baton);
 
-/* How many work and wait right now, for the status page. */
+/* How many work and wait right now, of all processes, for the status page. Of a NULL gate, and of
+ * one whose semaphores are gone, 0. */
 void account_gate_load(account_gate_t *gate, int *working, int *waiting);
+
+/* How many may work at once; 0 of a NULL gate. */
+int account_gate_slots(const account_gate_t *gate);
 
 #endif

@@ -19,8 +19,20 @@ void account_pool_lock(account_pool_t *connections)
     pthread_mutex_lock(&connections->mutex);
 }
 
+/* What anybody may see has changed when the lock is given up, and nowhere else. */
+static void publish(account_pool_t *connections)
+{
+    account_gauges_t *gauges = __atomic_load_n(&connections->gauges, __ATOMIC_ACQUIRE);
+
+    gauges->open = (apr_uint32_t)connections->open;
+    gauges->lent = (apr_uint32_t)connections->lent_count;
+    gauges->waiting = (apr_uint32_t)connections->waiting;
+    gauges->is_down = (apr_uint32_t)connections->is_down;
+}
+
 void account_pool_unlock(account_pool_t *connections)
 {
+    publish(connections);
     pthread_mutex_unlock(&connections->mutex);
 }
 
@@ -28,6 +40,7 @@ void account_pool_wait(account_pool_t *connections, pthread_cond_t *condition, a
 {
     struct timespec at;
 
+    publish(connections);
     if (until == 0) {
         pthread_cond_wait(condition, &connections->mutex);
         return;

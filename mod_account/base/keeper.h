@@ -56,9 +56,11 @@ struct account_pool_t {
     int to_start; /* of the opening ones, how many the keeper has yet to start */
     int waiting;
 
-    int is_down;             /* the last attempt to connect failed */
-    apr_time_t retry_at;     /* no attempt before */
-    apr_time_t tried_at;     /* when the last attempt began */
+    int is_down;              /* the last attempt to connect failed */
+    apr_time_t retry_at;      /* no attempt before */
+    apr_time_t tried_at;      /* when the last attempt began */
+    account_gauges_t *gauges; /* config's, else own */
+    account_gauges_t own;
     unsigned said[MAX_SAID]; /* what was logged while it was down, hashed: once is enough */
     int said_count;
 };

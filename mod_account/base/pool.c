@@ -36,10 +36,14 @@ static apr_status_t stop(void *data)
     account_pool_t *connections = data;
     account_db_t *idle, *db;
     opening_t *opening;
+    account_gauges_t *gauges;
     apr_time_t until = account_clock_monotonic() + PATIENCE;
     struct timespec soon;
     int is_busy = 1;
 
+    /* config's gauges end with the caller's pool, an opener that is stuck does not */
+    gauges = __atomic_exchange_n(&connections->gauges, &connections->own, __ATOMIC_ACQ_REL);
+    gauges->open = gauges->lent = gauges->waiting = gauges->is_down = 0;
     /* A child of prefork may end within a signal handler, which may have interrupted whoever has
      * the lock in this very thread. */
     clock_gettime(CLOCK_REALTIME, &soon);
@@ -102,6 +106,7 @@ apr_status_t account_pool_create(account_pool_t **connections,
     created->config.driver = apr_pstrdup(root, config->driver);
     created->config.params = apr_pstrdup(root, config->params);
     created->references = 1;
+    created->gauges = config->gauges ? config->gauges : &created->own;
     rv = account_dbd_init(&created->dbd, &created->config, pool);
     if (rv != APR_SUCCESS) {
         goto fail;
@@ -176,6 +181,7 @@ apr_status_t account_pool_take(account_pool_t *connections, const account_work_t
                 db->next = connections->idle;
                 connections->idle = db;
             }
+            connections->gauges->late++;
             rv = ACCOUNT_EBUSY;
             break;
         }

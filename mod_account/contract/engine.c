@@ -3,126 +3,12 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "action/audit.h"
 #include "base/text.h"
 #include "contract/judge.h"
 
 /* Device cookies of one request that count. */
-#define DEVICES_MOST 4
-
-/* What is left of path below the mount, beginning with / or empty; NULL: not below it. */
-static const char *below(const account_mount_t *mount, const char *path)
-{
-    apr_size_t length = strlen(mount->path);
-
-    return strncmp(mount->path, path, length) == 0 && (path[length] == '/' || !path[length])
-               ? path + length
-               : NULL;
-}
-
-/* Whether the rest of a path has the route's segments; what {names} stand for goes into pairs. */
-static int has_path(const account_route_t *route, const char *path, apr_array_header_t *pairs)
-{
-    int before = pairs->nelts;
-    int i;
-
-    for (i = 0; i < route->segments->nelts; i++) {
-        const char *segment = APR_ARRAY_IDX(route->segments, i, const char *);
-        apr_size_t length = *path == '/' ? strcspn(path + 1, "/") : 0;
-
-        if (length == 0) {
-            break;
-        }
-        if (*segment == '{') {
-            account_pair_t *pair = apr_array_push(pairs);
-
-            pair->name = apr_pstrmemdup(pairs->pool, segment + 1, strlen(segment) - 2);
-            pair->value = apr_pstrmemdup(pairs->pool, path + 1, length);
-        }
-        else if (strncmp(segment, path + 1, length) != 0 || segment[length]) {
-            break;
-        }
-        path += length + 1;
-    }
-    if (i == route->segments->nelts && (!*path || strcmp(path, "/") == 0)) {
-        return 1;
-    }
-    pairs->nelts = before;
-    return 0;
-}
-
-static int has_method(const account_route_t *route, const char *method)
-{
-    int i;
-
-    if (strcmp(method, "HEAD") == 0) {
-        if (route->action->changes) {
-            return 0;
-        }
-        method = "GET";
-    }
-    for (i = 0; i < route->methods->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(route->methods, i, const char *), method) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static void allow(account_match_t *match, const account_route_t *route, apr_pool_t *pool)
-{
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        if (has_method(route, methods[i]) && !strstr(match->allow, methods[i])) {
-            match->allow =
-                apr_pstrcat(pool, match->allow, *match->allow ? ", " : "", methods[i], NULL);
-        }
-    }
-}
-
-/* Whether the path is the route's own below the mount; what its {names} stand for goes into pairs.
- */
-static int has_address(const account_mount_t *mount, const account_route_t *route, const char *path,
-                       apr_array_header_t *pairs)
-{
-    const char *rest = below(mount, path);
-
-    return mount->only ? mount->only == route && (!*rest || strcmp(rest, "/") == 0)
-                       : has_path(route, rest, pairs);
-}
-
-int account_engine_match(const apr_array_header_t *mounts, const char *path, const char *method,
-                         account_match_t *match, apr_pool_t *pool)
-{
-    account_match_t chosen = {.allow = ""};
-    apr_array_header_t *pairs = NULL;
-    int i, j;
-
-    for (i = 0; i < mounts->nelts; i++) {
-        const account_mount_t *mount = APR_ARRAY_IDX(mounts, i, account_mount_t *);
-        const apr_array_header_t *routes = mount->contract->routes;
-
-        for (j = 0; below(mount, path) && j < routes->nelts; j++) {
-            const account_route_t *route = APR_ARRAY_IDX(routes, j, account_route_t *);
-
-            pairs = pairs ? pairs : apr_array_make(pool, 1, sizeof(account_pair_t));
-            if (!has_address(mount, route, path, pairs)) {
-                continue;
-            }
-            allow(&chosen, route, pool);
-            if (!chosen.route || (!chosen.method_known && has_method(route, method))) {
-                chosen.mount = mount;
-                chosen.route = route;
-                chosen.pairs = pairs;
-                chosen.method_known = has_method(route, method);
-            }
-            pairs = NULL; /* those are taken */
-        }
-    }
-    *match = chosen;
-    return chosen.route != NULL;
-}
+#define DEVICE_COOKIES_MOST 4
 
 /* The texts' page; its form sends on the token that the action made or the request brought. */
 static apr_status_t fill_page(const account_call_t *call, const char *page,
@@ -213,7 +99,8 @@ static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs
 {
     int i;
 
-    *pairs = apr_array_copy(x->store->pool, x->match->pairs);
+    *pairs = x->match->pairs ? apr_array_copy(x->store->pool, x->match->pairs)
+                             : apr_array_make(x->store->pool, 8, sizeof(account_pair_t));
     for (i = 0; i < (*pairs)->nelts; i++) {
         const char *value = APR_ARRAY_IDX(*pairs, i, account_pair_t).value;
 
@@ -235,8 +122,8 @@ static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs
 static apr_status_t find_session(const account_exchange_t *x, account_call_t *call)
 {
     account_caller_t *caller = x->caller;
-    apr_status_t rv = account_caller_find(caller, x->store, x->cookie_names,
-                                          x->match->mount->contract->cookie);
+    apr_status_t rv =
+        account_caller_find(caller, x->store, x->cookie_names, x->match->mount->contract->cookie);
 
     call->presented = caller->presented;
     call->terms.replaces = caller->presented;
@@ -246,11 +133,12 @@ static apr_status_t find_session(const account_exchange_t *x, account_call_t *ca
 }
 
 /* Shaped like session tokens; few, for each may cost a query. */
-static apr_array_header_t *find_devices(const account_exchange_t *x)
+static apr_array_header_t *find_device_cookies(const account_exchange_t *x)
 {
-    return x->settings->device_cookie ? account_request_cookies(
-               x->caller->cookies, x->settings->device_cookie, DEVICES_MOST - 1, x->store->pool)
-                                      : apr_array_make(x->store->pool, 1, sizeof(const char *));
+    return x->settings->device_cookie
+               ? account_request_cookies(x->caller->cookies, x->settings->device_cookie,
+                                         DEVICE_COOKIES_MOST - 1, x->store->pool)
+               : apr_array_make(x->store->pool, 1, sizeof(const char *));
 }
 
 static void prepare_call(const account_exchange_t *x, account_call_t *call)
@@ -264,11 +152,12 @@ static void prepare_call(const account_exchange_t *x, account_call_t *call)
     call->gate = x->gate;
     call->supplied = x->match->route->supplied;
     call->constants = x->match->route->constants;
-    call->devices = find_devices(x);
+    call->device_cookies = find_device_cookies(x);
     call->terms.idle = contract->session_idle ? contract->session_idle : x->settings->session_idle;
     call->terms.life = contract->session_life ? contract->session_life : x->settings->session_life;
     call->terms.address = x->address;
     call->terms.agent = x->agent;
+    call->terms.most = x->settings->sessions_most;
 }
 
 /* Session, parameters, action. *reply: what the route says to how it ended. */
@@ -283,6 +172,8 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
 
     if (route->action->needs_session || route->action->changes) {
         rv = find_session(x, call);
+        response->caller = call->account;
+        response->session = call->session;
     }
     if (rv == APR_SUCCESS && route->action->needs_session && !call->session) {
         answer->outcome = ACCOUNT_NOT_LOGGED_IN;
@@ -299,6 +190,8 @@ static apr_status_t perform(const account_exchange_t *x, account_call_t *call,
             return APR_SUCCESS;
         }
         rv = route->action->run(call, answer);
+        /* of everybody, so that the time does not tell who is one */
+        response->stranger = account_audit_stranger(call);
     }
     *reply = route->replies[answer->outcome];
     return rv;

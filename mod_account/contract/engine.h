@@ -5,32 +5,9 @@
 #include "contract/contract.h"
 #include "contract/origin.h"
 #include "contract/request.h"
+#include "contract/router.h"
 
 /* request → route → parameters → action → store → outcome → reply. */
-
-/* AccountMount. */
-typedef struct account_mount_t {
-    const char *path; /* "/user"; "" is the root; no slash at its end */
-    const account_contract_t *contract;
-    const account_route_t *only; /* this one route, at path itself; NULL: all of them, below path */
-    const void *server;          /* the one whose directive it is; others inherit it */
-    const char *file;            /* where the directive stands */
-    int line;
-} account_mount_t;
-
-/* What was found for a path and method. */
-typedef struct account_match_t {
-    const account_mount_t *mount;
-    const account_route_t *route; /* the one, or (method_known 0) the first that has the path */
-    int method_known;
-    const char *allow;         /* every method that the path has */
-    apr_array_header_t *pairs; /* of account_pair_t: what the path carried */
-} account_match_t;
-
-/* path: decoded and normalised, a slash at its end is tolerated. mounts: of account_mount_t *. HEAD
- * is GET where nothing changes. 0: no route has this path. */
-int account_engine_match(const apr_array_header_t *mounts, const char *path, const char *method,
-                         account_match_t *match, apr_pool_t *pool);
 
 /* A request as it is answered. */
 typedef struct account_exchange_t {
@@ -58,6 +35,11 @@ typedef struct account_response_t {
     account_answer_t answer;
     apr_status_t failure; /* of the machine: why it is unavailable */
     const char *refused;  /* what was invalid, for the log: "INPUT.RULE" */
+    /* For the audit: who asked, in which session, where that was looked up; and
+     * account_audit_stranger. */
+    const account_t *caller;
+    const account_session_t *session;
+    const char *stranger;
 } account_response_t;
 
 /* How long a client shall wait after "unavailable", in seconds. */

@@ -109,14 +109,14 @@ static apr_status_t render_list(const account_piece_t *piece, const account_call
                                 const account_answer_t *answer, const char *mount,
                                 account_buffer_t *buffer)
 {
-    const apr_array_header_t *entries = answer->entries;
+    account_value_t value = {.type = ACCOUNT_NULL};
     account_answer_t item = *answer;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = piece->field->get(call, answer, piece->rest, &value);
     int i;
 
     account_buffer_add_text(buffer, "[");
-    for (i = 0; entries && i < entries->nelts && rv == APR_SUCCESS; i++) {
-        item.entry = &APR_ARRAY_IDX(entries, i, account_entry_t);
+    for (i = 0; rv == APR_SUCCESS && value.list && i < value.list->nelts; i++) {
+        item.item = value.list->elts + (apr_size_t)i * (apr_size_t)value.list->elt_size;
         account_buffer_add_text(buffer, i ? "," : "");
         rv = account_template_render(piece->item, call, &item, mount, buffer);
     }
@@ -128,7 +128,7 @@ static apr_status_t render_slot(const account_piece_t *piece, const account_call
                                 const account_answer_t *answer, const char *mount,
                                 account_buffer_t *buffer)
 {
-    filtered_t f = {{ACCOUNT_TEXT, mount, 0}, NULL};
+    filtered_t f = {{ACCOUNT_TEXT, mount, 0, NULL}, NULL};
     apr_status_t rv = APR_SUCCESS;
     int i;
 

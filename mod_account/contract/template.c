@@ -335,11 +335,11 @@ static const char *emit_list(compiler_t *c, const account_field_t *field, const 
                             "filter: %%{%s|SHAPE}",
                             field->name, field->name);
     }
-    if (c->scope->carries & ACCOUNT_CARRIES_ENTRY) {
+    if (c->scope->carries & ACCOUNT_CARRIES_ITEM) {
         return apr_psprintf(c->pool, "the list %%{%s} can't stand in an item of a list",
                             field->name);
     }
-    scope.carries |= ACCOUNT_CARRIES_ENTRY;
+    scope.carries |= field->items;
     item.scope = &scope;
     item.pieces = apr_array_make(c->pool, 8, sizeof(account_piece_t));
     account_buffer_init(&item.literal, 64, c->pool);
@@ -376,10 +376,10 @@ static const char *check_field(compiler_t *c, const account_field_t *field, cons
     if (!field && strcmp(name, "outcome") != 0 && strcmp(name, "mount") != 0) {
         return unknown_name(c, name);
     }
-    if (!field || (shape && !field->is_list)) {
+    if (!field || (shape && !field->items)) {
         return apr_psprintf(c->pool, "%%{%s} is no list: a shape is no filter for it", name);
     }
-    if (field->is_list && in_string) {
+    if (field->items && in_string) {
         return apr_psprintf(c->pool, "the list %%{%s} can't stand in quotes", name);
     }
     return check_carried(c, field, name);
@@ -416,7 +416,7 @@ static const char *emit_slot(compiler_t *c, const char *slot, int in_string)
     if (!is_mount) {
         field = account_field_find(name, &rest);
         error = check_field(c, field, name, item, in_string);
-        if (error || field->is_list) {
+        if (error || field->items) {
             return error ? error : emit_list(c, field, item, filters->nelts);
         }
         note_need(c, field, rest);

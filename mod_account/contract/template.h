@@ -40,7 +40,7 @@ typedef struct account_scope_t {
 } account_scope_t;
 
 /* NULL, or a text for the administrator. *compiled lives in pool. A list needs a shape, which is
- * then rendered for each of its items: only there can slots of entry.* stand. */
+ * then rendered for each of its items: only there can slots of its items stand. */
 const char *account_template_compile(const account_template_t **compiled, const char *json,
                                      const account_scope_t *scope, apr_pool_t *pool);
 

@@ -201,6 +201,21 @@ static int check_authn(request_rec *r)
     return HTTP_UNAUTHORIZED;
 }
 
+/* Who is known and was refused, wherever in the chain of redirects that was. */
+static int log_refusal(request_rec *r)
+{
+    for (; r; r = r->next) {
+        const account_identity_t *identity =
+            r->request_config && r->status == HTTP_FORBIDDEN ? account_request_identity(r) : NULL;
+
+        if (identity) {
+            account_audit_event(r, "authz_fail", identity->account, "refused by Require");
+            break;
+        }
+    }
+    return DECLINED;
+}
+
 const char *account_authn_set_login_page(cmd_parms *cmd, void *directory, const char *page)
 {
     account_directory_t *config = directory;
@@ -228,4 +243,5 @@ void account_authn_register_hooks(apr_pool_t *pool)
     ap_hook_check_access(check_access, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authn(check_authn, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_note_auth_failure(note_failure, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(log_refusal, NULL, NULL, APR_HOOK_MIDDLE);
 }

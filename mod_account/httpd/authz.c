@@ -63,7 +63,7 @@ static authz_status find(request_rec *r, const account_identity_t **identity)
     *identity = account_request_identity(r);
     if (!*identity && r->user) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      ACLOGNO(00265) "Require account…: %s was authenticated by somebody else; it "
+                      ACLOGNO(00265) "Require account: %s was authenticated by somebody else; it "
                                      "takes AuthType Account or AuthBasicProvider account",
                       ap_escape_logitem(r->pool, r->user));
     }
@@ -209,21 +209,21 @@ static authz_status check_fresh(request_rec *r, const char *line, const void *pa
     return status;
 }
 
+static const authz_provider for_account = {check_account, parse_account};
+static const authz_provider for_role = {check_role, parse_role};
+static const authz_provider for_verified = {check_verified, parse_verified};
+static const authz_provider for_fresh = {check_fresh, parse_fresh};
+
+static void provide(apr_pool_t *pool, const char *name, const authz_provider *provider)
+{
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}
+
 void account_authz_register_hooks(apr_pool_t *pool)
 {
-    static const struct {
-        const char *name;
-        authz_provider provider;
-    } rows[] = {
-        {"account", {check_account, parse_account}},
-        {"account-role", {check_role, parse_role}},
-        {"account-verified", {check_verified, parse_verified}},
-        {"account-fresh", {check_fresh, parse_fresh}},
-    };
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, rows[i].name, AUTHZ_PROVIDER_VERSION,
-                                  &rows[i].provider, AP_AUTH_INTERNAL_PER_CONF);
-    }
+    provide(pool, "account", &for_account);
+    provide(pool, "account-role", &for_role);
+    provide(pool, "account-verified", &for_verified);
+    provide(pool, "account-fresh", &for_fresh);
 }

@@ -7,6 +7,7 @@
 #include <mod_auth.h>
 #include <string.h>
 
+#include "action/audit.h"
 #include "action/remember.h"
 #include "base/base64.h"
 #include "base/text.h"
@@ -101,10 +102,10 @@ static void prepare_call(request_rec *r, account_call_t *call)
         .settings = &server->settings,
         .gate = server->shared->gate,
         .terms.address = r->useragent_ip,
-        .devices = device ? account_request_cookies(
-                       account_request_of(account_request_original(r))->cookies, device,
-                       DEVICES_MOST, r->pool)
-                          : NULL,
+        .device_cookies = device ? account_request_cookies(
+                              account_request_of(account_request_original(r))->cookies, device,
+                              DEVICES_MOST, r->pool)
+                                 : NULL,
     };
 }
 
@@ -144,19 +145,32 @@ static void judge(request_rec *r, const account_answer_t *answer, result_t *resu
     }
 }
 
+/* What is remembered is no event: it was one. */
+static void audit(request_rec *r, const account_answer_t *answer, const account_t *account,
+                  int verified)
+{
+    const account_audit_row_t *row = account_audit_find("login", answer->outcome);
+
+    if (row && row->event && (verified || answer->outcome != ACCOUNT_OK)) {
+        account_audit_event(r, row->event, account, row->description);
+    }
+}
+
 static void verify(request_rec *r, result_t *result)
 {
     const account_cache_t *cache = account_cache_of(account_server_of(r->server)->shared);
     account_answer_t answer = {.outcome = ACCOUNT_OK};
     account_call_t call;
     apr_status_t rv;
+    int verified;
 
     prepare_call(r, &call);
     rv = call.store->database ? account_login_find(&call, &result->login) : ACCOUNT_EDATABASE;
     if (rv == APR_SUCCESS) {
-        rv = account_login_recall(&call, &result->login, cache, &answer);
+        rv = account_login_recall(&call, &result->login, cache, &answer, &verified);
     }
     if (rv == APR_SUCCESS) {
+        audit(r, &answer, result->login.account, verified);
         judge(r, &answer, result);
     }
     else {

@@ -11,6 +11,7 @@
 #include <util_mutex.h>
 
 #include "base/base64.h"
+#include "httpd/counters.h"
 #include "httpd/glue.h"
 
 APLOG_USE_MODULE(account);
@@ -24,13 +25,13 @@ struct account_cache_store_t {
     const char *name;      /* of the provider; NULL: off */
     const char *arguments; /* or NULL */
     account_place_t place; /* file NULL: nobody wrote it */
-    void (*counted)(int is_hit);
     /* made at start */
     ap_socache_provider_t *provider; /* NULL: its module is not loaded */
     ap_socache_instance_t *instance;
     apr_global_mutex_t *mutex; /* NULL: it needs none */
     const char *mutex_file;
     server_rec *server;
+    const account_shared_t *shared;
     account_cache_t cache;
     int is_ready; /* in this process */
 };
@@ -148,8 +149,11 @@ static apr_status_t get(void *baton, account_cache_item_t *item, apr_pool_t *poo
         item->value = apr_pmemdup(pool, value, length);
         item->value_length = length;
     }
-    if (store->counted && !item->is_uncounted) {
-        store->counted(rv == APR_SUCCESS);
+    if (!item->is_uncounted && rv == APR_SUCCESS) {
+        account_counter_cache_hit(store->shared);
+    }
+    else if (!item->is_uncounted) {
+        account_counter_cache_miss(store->shared);
     }
     return rv;
 }
@@ -254,6 +258,7 @@ apr_status_t account_cache_create(server_rec *servers, apr_pool_t *pconf)
         return APR_SUCCESS;
     }
     store->server = servers;
+    store->shared = account_server_of(servers)->shared;
     store->cache =
         (account_cache_t){.get = get, .set = set, .add = add, .remove = take_out, .baton = store};
     rv = make_keys(&store->cache.keys, pconf);
@@ -295,11 +300,4 @@ void account_cache_begin(server_rec *servers, apr_pool_t *pchild)
 const account_cache_t *account_cache_of(const account_shared_t *shared)
 {
     return shared->cache && shared->cache->is_ready ? &shared->cache->cache : NULL;
-}
-
-void account_cache_count(account_shared_t *shared, void (*counted)(int is_hit))
-{
-    if (shared->cache) {
-        shared->cache->counted = counted;
-    }
 }

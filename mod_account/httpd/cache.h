@@ -26,7 +26,4 @@ void account_cache_begin(server_rec *servers, apr_pool_t *pchild);
 /* NULL: there is none. */
 const account_cache_t *account_cache_of(const account_shared_t *shared);
 
-/* Who wants to know of each hit and miss of these processes; once, before the fork. */
-void account_cache_count(account_shared_t *shared, void (*counted)(int is_hit));
-
 #endif

@@ -12,6 +12,8 @@
 #include "contract/line.h"
 #include "httpd/glue.h"
 
+APLOG_USE_MODULE(account);
+
 /* clang-format off */
 const account_claim_row_t account_claims[] = {
     {"id", "account.id", "ACCOUNT_ID", "Id"},
@@ -142,10 +144,22 @@ static const account_identity_t *identity_of(request_rec *r)
 
 static const char *evaluate(ap_expr_eval_ctx_t *context, const void *data, const char *name)
 {
-    const account_identity_t *identity = context->r ? identity_of(context->r) : NULL;
+    request_rec *r = context->r;
+    const account_identity_t *identity = NULL;
 
     (void)data;
-    return identity ? account_claim_value(context->r, identity, name) : "";
+    if (r && !account_server_of(r->server)->backend) {
+        ap_log_rerror(
+            APLOG_MARK, APLOG_ERR, 0, r,
+            ACLOGNO(00268) "%%{ACCOUNT:%s} needs AccountDatabase and AccountSecretFile in "
+                           "the server's configuration",
+            name);
+        account_request_fail(r);
+    }
+    else if (r) {
+        identity = identity_of(r);
+    }
+    return identity ? account_claim_value(r, identity, name) : "";
 }
 
 /* %{ACCOUNT:name}: unknown names are errors of the configuration where they can be seen in it. */

@@ -67,12 +67,14 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     }
     MERGE(session_idle, 0);
     MERGE(session_life, 0);
+    MERGE(sessions_most, 0);
     MERGE(body_limit, 0);
     MERGE(allow_navigation, -1);
     MERGE(trust_same_site, -1);
     MERGE(cookie_remove, -1);
     MERGE(header_prefix, NULL);
     MERGE(header_keys, NULL);
+    MERGE(audit_log, NULL);
     account_options_merge(&merged->options, &base->options, &add->options, pool);
     merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
     return merged;
@@ -118,6 +120,9 @@ static const char *set_secret_file(cmd_parms *cmd, void *directory, const char *
     const char *error;
 
     (void)directory;
+    if (account_directive_refused(cmd, &error)) {
+        return error;
+    }
     path = ap_server_root_relative(cmd->pool, path);
     if (!path) {
         return "AccountSecretFile: this is no path";
@@ -134,8 +139,12 @@ static const char *set_database(cmd_parms *cmd, void *directory, const char *dri
     account_server_t *server = account_server_of(cmd->server);
     const apr_dbd_driver_t *found;
     int dialect = account_database_dialect(driver);
+    const char *error;
 
     (void)directory;
+    if (account_directive_refused(cmd, &error)) {
+        return error;
+    }
     if (dialect < 0) {
         return apr_psprintf(cmd->pool,
                             "AccountDatabase: there is no driver %s, use mysql or sqlite3", driver);
@@ -209,9 +218,12 @@ static const char *set_schema(cmd_parms *cmd, void *directory, const char *word)
 
 static const char *set_realm(cmd_parms *cmd, void *directory, const char *name)
 {
-    const char *c;
+    const char *c, *error;
 
     (void)directory;
+    if (account_directive_refused(cmd, &error)) {
+        return error;
+    }
     for (c = name; apr_isalnum(*c) || (*c && strchr("._-", *c)); c++) {
     }
     if (*c || c == name || c - name > 64) {
@@ -224,8 +236,12 @@ static const char *set_realm(cmd_parms *cmd, void *directory, const char *name)
 static const char *set_public_url(cmd_parms *cmd, void *directory, const char *url)
 {
     const char *origin = account_origin_of(url, cmd->pool);
+    const char *error;
 
     (void)directory;
+    if (account_directive_refused(cmd, &error)) {
+        return error;
+    }
     if (!origin) {
         return apr_psprintf(cmd->pool,
                             "AccountPublicURL: \"%s\" is no address: write it as "
@@ -265,6 +281,17 @@ static const char *set_session_life(cmd_parms *cmd, void *directory, const char 
     return set_duration(cmd, word, &account_server_of(cmd->server)->session_life);
 }
 
+static const char *set_sessions_most(cmd_parms *cmd, void *directory, const char *word)
+{
+    int is_off = strcasecmp(word, "off") == 0;
+    apr_int64_t number = -1;
+    const char *error = is_off ? NULL : parse_number(cmd, word, 1000, &number);
+
+    (void)directory;
+    account_server_of(cmd->server)->sessions_most = (int)number;
+    return error ? apr_pstrcat(cmd->pool, error, ", or off", NULL) : NULL;
+}
+
 static const char *set_allow_navigation(cmd_parms *cmd, void *directory, int on)
 {
     (void)directory;
@@ -293,20 +320,24 @@ static const char *set_query_secrets(cmd_parms *cmd, void *directory, int on)
     return NULL;
 }
 
+/* Their setters ask account_directive_refused: httpd's own "not allowed here" says neither why nor
+ * where to. */
+#define REFUSED_IN_FOLDERS OR_ALL
+
 #define MISPLACED(name)                                                                            \
     AP_INIT_RAW_ARGS(name, account_misplaced_directive, NULL, OR_ALL, "inside <AccountContract>")
 
 const command_rec account_commands[] = {
-    AP_INIT_TAKE1("AccountSecretFile", set_secret_file, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("AccountSecretFile", set_secret_file, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
                   "the file with the module's secret keys"),
-    AP_INIT_TAKE2("AccountDatabase", set_database, NULL, RSRC_CONF,
+    AP_INIT_TAKE2("AccountDatabase", set_database, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
                   "mysql \"host=… user=… dbname=…\", or sqlite3 and a file"),
     AP_INIT_TAKE1("AccountDatabaseConnections", set_connections, NULL, RSRC_CONF,
                   "connections of a child process, at most"),
     AP_INIT_TAKE1("AccountSchema", set_schema, NULL, RSRC_CONF, "auto or manual"),
-    AP_INIT_TAKE1("AccountRealm", set_realm, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("AccountRealm", set_realm, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
                   "the name under which accounts and sessions are kept apart"),
-    AP_INIT_TAKE1("AccountPublicURL", set_public_url, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("AccountPublicURL", set_public_url, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
                   "the site's address as people type it"),
     AP_INIT_RAW_ARGS("AccountPasswordHash", set_password_hash, NULL, RSRC_CONF,
                      "argon2id m=… t=… p=…, or scrypt ln=… r=… p=…"),
@@ -319,6 +350,8 @@ const command_rec account_commands[] = {
                   "how long a session lives without a request"),
     AP_INIT_TAKE1("AccountSessionLife", set_session_life, NULL, RSRC_CONF,
                   "how long a session lives at most"),
+    AP_INIT_TAKE1("AccountSessionsPerAccount", set_sessions_most, NULL, RSRC_CONF,
+                  "how many sessions an account has at most, or off"),
     AP_INIT_TAKE1("AccountBodyLimit", set_body_limit, NULL, RSRC_CONF,
                   "bytes of a request's body, at most"),
     AP_INIT_FLAG("AccountAllowNavigation", set_allow_navigation, NULL, RSRC_CONF,
@@ -335,9 +368,11 @@ const command_rec account_commands[] = {
                   "where browsers are sent to sign in, or off"),
     AP_INIT_TAKE1("AccountUserField", account_claim_set_user, NULL, RSRC_CONF | OR_AUTHCFG,
                   "login_name, user_name, email, mobile or id: what REMOTE_USER is"),
-    AP_INIT_RAW_ARGS("AccountMail", account_option_transport, (void *)ACCOUNT_MAIL, RSRC_CONF,
+    AP_INIT_RAW_ARGS("AccountMail", account_option_transport, (void *)ACCOUNT_MAIL,
+                     RSRC_CONF | REFUSED_IN_FOLDERS,
                      "how mail goes out: smtp://…, |program, file:/path or off"),
-    AP_INIT_RAW_ARGS("AccountSms", account_option_transport, (void *)ACCOUNT_SMS, RSRC_CONF,
+    AP_INIT_RAW_ARGS("AccountSms", account_option_transport, (void *)ACCOUNT_SMS,
+                     RSRC_CONF | REFUSED_IN_FOLDERS,
                      "how text messages go out: https://…, |program, file:/path or off"),
     AP_INIT_TAKE_ARGV("AccountLimit", account_option_limit, NULL, RSRC_CONF,
                       "the name of a limit and 5/1h 10/1d, or off"),
@@ -363,8 +398,11 @@ const command_rec account_commands[] = {
                   "the font that captchas are drawn in"),
     AP_INIT_TAKE1("AccountDeviceCookie", account_option_device_cookie, NULL, RSRC_CONF,
                   "the cookie of browsers that have logged in before, or off"),
-    AP_INIT_RAW_ARGS("AccountLookup", account_option_lookup, NULL, RSRC_CONF,
+    AP_INIT_RAW_ARGS("AccountLookup", account_option_lookup, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
                      "fields, and the query of the site's own tables that fills them"),
+    AP_INIT_TAKE1(
+        "AccountAuditLog", account_audit_directive, NULL, RSRC_CONF,
+        "a file or |program for one line of JSON for each security event, error-log or off"),
     AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
                  "whether a mount in .htaccess takes secrets by GET"),
     AP_INIT_TAKE_ARGV("AccountMount", account_mount_directive, NULL, RSRC_CONF | OR_FILEINFO,

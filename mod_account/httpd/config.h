@@ -29,6 +29,7 @@ typedef struct account_shared_t {
     apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
     const char *writer_file;
     struct account_cache_store_t *cache; /* cache.c */
+    struct account_counters_t *counters; /* counters.c; NULL before the start */
     struct account_background_t
         *background; /* background.c; NULL: nothing goes on beside requests */
 } account_shared_t;
@@ -54,6 +55,7 @@ typedef struct account_server_t {
     int cost_is_set;
     apr_int64_t session_idle;
     apr_int64_t session_life;
+    int sessions_most;      /* 0: not set; -1: off */
     apr_int64_t body_limit; /* bytes */
     int allow_navigation;
     int trust_same_site;
@@ -61,12 +63,15 @@ typedef struct account_server_t {
     const char *header_prefix;        /* "": off */
     account_keys_t *header_keys;      /* what headers for back ends are signed with, or NULL */
     apr_array_header_t *requirements; /* of account_requirement_t: in its own sections; or NULL */
+    const char *audit_log; /* "off", "error-log", a path, or "|program" */
     account_options_t options;
     apr_array_header_t
         *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
+    apr_file_t *audit_file; /* audit.c: that of audit_log, from the start on */
     /* made by check_config (startup.c) */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
     account_settings_t settings;
+    account_router_t *router; /* of mounts */
     int has_page[ACCOUNT_LINK_COUNT]; /* the realm has a page for it */
     apr_array_header_t *cookie_names; /* of const char *: of every contract mounted in the realm */
     apr_array_header_t *taken_out;    /* of const char *: what AccountCookieRemove takes out */
@@ -96,6 +101,12 @@ account_directory_t *account_directory_of(const request_rec *r);
 /* containers.c: <AccountContract> and AccountMount. */
 const char *account_contract_directive(cmd_parms *cmd, void *directory, const char *args);
 const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, char *const argv[]);
+/*
+ * containers.c: asked first by the setters of directives that may not stand in a folder, though
+ * httpd lets them in there (OR_ALL). 1: it does, and the setter does nothing but return *error:
+ * why, and where it belongs; NULL where AllowOverride Nonfatal wants such lines warned of only.
+ */
+int account_directive_refused(const cmd_parms *cmd, const char **error);
 /* For directives that belong inside a contract: says so. */
 const char *account_misplaced_directive(cmd_parms *cmd, void *directory, const char *args);
 

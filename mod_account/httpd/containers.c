@@ -2,9 +2,34 @@
 #include <apr_strings.h>
 #include <httpd.h>
 #include <http_config.h>
+#include <http_log.h>
 #include <string.h>
 
 #include "httpd/glue.h"
+
+APLOG_USE_MODULE(account);
+
+int account_directive_refused(const cmd_parms *cmd, const char **error)
+{
+    *error = NULL;
+    if (!cmd->path) {
+        return 0;
+    }
+    *error = apr_psprintf(cmd->pool,
+                          "%s belongs into the server's configuration or a <VirtualHost>. It can't "
+                          "stand in .htaccess, nor in a section such as <Directory> or <Location>, "
+                          "because it holds for all folders and users that share these accounts. "
+                          "What a folder may have: AccountMount CONTRACT, AuthType Account and "
+                          "Require account",
+                          cmd->cmd->name);
+    if (cmd->override & NONFATAL_OVERRIDE) {
+        ap_log_perror(APLOG_MARK, APLOG_WARNING, 0, cmd->temp_pool,
+                      ACLOGNO(00250) "line %d of %s is ignored: %s", cmd->directive->line_num,
+                      cmd->directive->filename, *error);
+        *error = NULL;
+    }
+    return 1;
+}
 
 const char *account_misplaced_directive(cmd_parms *cmd, void *directory, const char *args)
 {
@@ -157,7 +182,7 @@ const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, c
         return "AccountMount can stand in a server, a <VirtualHost>, a <Location> or <Directory> "
                "without a pattern, and .htaccess";
     }
-    if (argc < words + 1 || argc > words + 2 || (place == IN_SERVER && *argv[0] != '/')) {
+    if (argc < words + 1 || argc > words + 2 || (place == IN_SERVER) != (*argv[0] == '/')) {
         return place == IN_SERVER
                    ? "AccountMount takes /url-path contract [route]"
                    : "AccountMount takes contract [route] here: the path is that of the section";

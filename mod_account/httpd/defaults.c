@@ -12,6 +12,7 @@ APLOG_USE_MODULE(account);
 
 #define DEFAULT_IDLE (24 * 3600 * APR_INT64_C(1000))
 #define DEFAULT_LIFE (30 * 24 * 3600 * APR_INT64_C(1000))
+#define DEFAULT_SESSIONS 20
 #define DEFAULT_BODY (64 * 1024)
 #define DEFAULT_FONT "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf"
 #define DEFAULT_HEADER_PREFIX "X-Account-"
@@ -135,6 +136,7 @@ int account_defaults_fill(account_server_t *config, server_rec *server, apr_pool
     config->realm = config->realm ? config->realm : "default";
     config->session_idle = config->session_idle ? config->session_idle : DEFAULT_IDLE;
     config->session_life = config->session_life ? config->session_life : DEFAULT_LIFE;
+    config->sessions_most = config->sessions_most ? config->sessions_most : DEFAULT_SESSIONS;
     config->body_limit = config->body_limit ? config->body_limit : DEFAULT_BODY;
     config->allow_navigation = config->allow_navigation == 1;
     config->trust_same_site = config->trust_same_site == 1;
@@ -146,6 +148,7 @@ int account_defaults_fill(account_server_t *config, server_rec *server, apr_pool
     settings->cost = config->cost_is_set ? config->cost : account_password_default_cost;
     settings->session_idle = config->session_idle;
     settings->session_life = config->session_life;
+    settings->sessions_most = config->sessions_most > 0 ? config->sessions_most : 0;
     settings->hides = options->hides == 1;
     settings->activation = options->activation != 0;
     settings->zone = options->zone ? *options->zone : 0;

@@ -98,6 +98,23 @@ int account_edge_allows(request_rec *r, const account_server_t *server);
 /* edge.c: whether the client is on TLS, as far as cookies are concerned. */
 int account_edge_is_secure(request_rec *r, const account_server_t *server);
 
+/* audit.c: AccountAuditLog, and the opening of what it names. */
+const char *account_audit_directive(cmd_parms *cmd, void *directory, const char *word);
+void account_audit_register_hooks(apr_pool_t *pool);
+
+/* audit.c: the line of a request that a contract has answered, or none: action/audit.h says. */
+void account_audit_response(request_rec *r, const account_exchange_t *exchange,
+                            const account_response_t *response);
+
+/* audit.c: the line of anything else. event: a name of OWASP's Logging Vocabulary that
+ * action/audit.h knows; account: whom it concerns, or NULL. description: plain English, nothing of
+ * the client's in it. */
+void account_audit_event(request_rec *r, const char *event, const account_t *account,
+                         const char *description);
+
+/* status.c: SetHandler account-status. */
+void account_status_register_hooks(apr_pool_t *pool);
+
 /* reply.c: sends the response with its headers and cookies. */
 int account_reply_send(request_rec *r, const account_server_t *server,
                        const account_exchange_t *exchange, const account_response_t *response);

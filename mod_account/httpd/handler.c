@@ -16,7 +16,7 @@ static int match(request_rec *r, account_match_t *match)
     const account_server_t *server = account_server_of(r->server);
 
     return server->backend && !r->main && r->uri && r->uri[0] == '/'
-           && account_engine_match(server->mounts, r->uri, r->method, match, r->pool);
+           && account_router_match(server->router, r->uri, r->method, match, r->pool);
 }
 
 /* Redirects and rewrites of the server see the query that was kept from the logs so far. */
@@ -57,8 +57,9 @@ static int map_to_storage(request_rec *r)
     return OK;
 }
 
-/* A mount in a <Directory> or .htaccess is known only now; its path is the directory's address. */
-static int fixups(request_rec *r)
+/* A mount in a <Directory> or .htaccess is known only now, with the folders walked and before
+ * access control; its path is the directory's address. */
+static int header_parser(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
     const account_directory_t *directory = account_directory_of(r);
@@ -82,7 +83,8 @@ static int fixups(request_rec *r)
     }
     path = apr_pstrcat(r->pool, r->filename, r->path_info, NULL);
     rest = path + strlen(directory->directory) - 1;
-    if (!account_engine_match(directory->mounts, rest, r->method, &request->match, r->pool)) {
+    if (!account_router_match(account_router_make(directory->mounts, r->pool), rest, r->method,
+                              &request->match, r->pool)) {
         return DECLINED;
     }
     missing = account_needs_missing(server, request->match.route, r->pool);
@@ -100,6 +102,30 @@ static int fixups(request_rec *r)
     request->match.mount = &request->mount;
     request->matched = 1;
     request->in_directory = 1;
+    request->args = r->args;
+    request->filename = r->filename;
+    r->finfo.filetype = APR_REG; /* nobody looks for an index, a fallback or a folder's slash */
+    return OK;
+}
+
+/* The name of a route is no file's, so it has neither a type nor variants. */
+static int type_checker(request_rec *r)
+{
+    return account_request_of(r)->in_directory ? OK : DECLINED;
+}
+
+/* WordPress and the like rewrite whatever is no file to their index.php, and mod_rewrite has done
+ * so by now. What it refused or redirected has not come here: that decides before a mount does. */
+static int fixups(request_rec *r)
+{
+    const account_request_t *request = account_request_of(r);
+
+    if (!request->in_directory) {
+        return DECLINED;
+    }
+    r->args = request->args;
+    r->filename = request->filename;
+    r->proxyreq = PROXYREQ_NONE;
     r->handler = HANDLER;
     return OK;
 }
@@ -235,12 +261,15 @@ void account_handler_register_hooks(apr_pool_t *pool)
     static const char *const redirects[] = {"mod_rewrite.c", "mod_alias.c", NULL};
     static const char *const rewrite[] = {"mod_rewrite.c", NULL};
     static const char *const proxy[] = {"mod_proxy.c", NULL};
+    static const char *const negotiation[] = {"mod_negotiation.c", NULL};
 
     (void)pool;
     ap_hook_translate_name(give_back_query, NULL, redirects, APR_HOOK_REALLY_FIRST);
     ap_hook_pre_translate_name(keep_from_proxy, NULL, proxy, APR_HOOK_FIRST);
     ap_hook_translate_name(keep_from_proxy, rewrite, proxy, APR_HOOK_FIRST);
     ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_header_parser(header_parser, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(type_checker, NULL, negotiation, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(fixups, rewrite, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, proxy, APR_HOOK_FIRST);
 }

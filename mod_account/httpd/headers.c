@@ -159,12 +159,15 @@ int account_headers_set(request_rec *r, const account_identity_t *identity, apr_
 static int tell(request_rec *r)
 {
     const account_identity_t *identity = account_request_identity(r);
+    request_rec *original = account_request_original(r);
 
+    if (!r->main && (identity || account_request_of(original)->caller.session)) {
+        /* made for somebody, if only by an expression: a cache may not give it to others */
+        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    }
     if (!identity) {
         return DECLINED;
     }
-    /* a cache may not give it to somebody else */
-    apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
     return account_headers_set(r, identity, r->headers_in) ? DECLINED : HTTP_SERVICE_UNAVAILABLE;
 }
 

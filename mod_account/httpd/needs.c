@@ -63,7 +63,7 @@ static const char *find_page(const account_server_t *config, const char *action,
                 continue;
             }
             path = path_of(mount, route, pool);
-            if (path && account_engine_match(config->mounts, path, "GET", &page, pool)
+            if (path && account_router_match(config->router, path, "GET", &page, pool)
                 && page.method_known && !page.route->action->changes) {
                 return path;
             }

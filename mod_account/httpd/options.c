@@ -126,9 +126,13 @@ const char *account_option_transport(cmd_parms *cmd, void *directory, const char
     account_transport_words_t words = {.is_mail = channel == ACCOUNT_MAIL, .resolve = resolve};
     account_transport_t *transport = NULL;
     apr_array_header_t *list;
-    const char *error = split(cmd, args, &list);
+    const char *error;
 
     (void)directory;
+    if (account_directive_refused(cmd, &error)) {
+        return error;
+    }
+    error = split(cmd, args, &list);
     if (error) {
         return error;
     }
@@ -339,10 +343,14 @@ const char *account_option_lookup(cmd_parms *cmd, void *directory, const char *a
     account_options_t *options = options_of(cmd);
     account_lookup_t *lookup;
     apr_array_header_t *words;
-    const char *error = split(cmd, args, &words);
+    const char *error;
     int i;
 
     (void)directory;
+    if (account_directive_refused(cmd, &error)) {
+        return error;
+    }
+    error = split(cmd, args, &words);
     if (error) {
         return error;
     }

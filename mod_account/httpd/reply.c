@@ -4,6 +4,7 @@
 #include <http_protocol.h>
 #include <string.h>
 
+#include "httpd/counters.h"
 #include "httpd/glue.h"
 
 APLOG_USE_MODULE(account);
@@ -95,6 +96,8 @@ int account_reply_send(request_rec *r, const account_server_t *server, const acc
                        const account_response_t *response)
 {
     log_outcome(r, x, response);
+    account_counter_request(server->shared, x->match->route->action, response->answer.outcome);
+    account_audit_response(r, x, response);
     set_session_cookies(r, server, x, &response->answer);
     if (response->answer.device && server->settings.device_cookie) {
         set_cookie(r, server, server->settings.device_cookie, response->answer.device, DEVICE_LIFE);

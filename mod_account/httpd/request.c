@@ -76,8 +76,8 @@ int account_request_fail(request_rec *r)
 
     for (whole = r; whole; whole = whole->main) {
         account_request_of(whole)->is_unknown = 1;
+        apr_table_setn(whole->err_headers_out, "Retry-After", APR_STRINGIFY(ACCOUNT_RETRY_AFTER));
     }
-    apr_table_setn(r->err_headers_out, "Retry-After", APR_STRINGIFY(ACCOUNT_RETRY_AFTER));
     return HTTP_SERVICE_UNAVAILABLE;
 }
 

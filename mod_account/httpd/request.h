@@ -21,6 +21,8 @@ typedef struct account_request_t {
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
+    char *filename; /* as it was before the directory's rewriting, */
+    char *args;     /* and so was this */
     account_mount_t mount;
     const account_identity_t *identity; /* NULL: this request_rec was not authenticated by us */
     int is_unknown; /* somebody asked who sends this, and the machine failed: no answer, but 503 */

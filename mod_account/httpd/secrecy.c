@@ -11,8 +11,8 @@
  * Some contracts take passwords by GET. Everything that httpd writes about a request (access log,
  * server-status, forensic log) comes from a handful of members of request_rec; these hooks take the
  * secrets' carriers out of them: the query of our routes, before anybody else where the path tells
- * them and before the access log for the rest, and the cookies of sessions and devices. At LogLevel
- * trace5 and beyond httpd itself prints the request line before any module is asked.
+ * them and before the access log for the rest, and those of sessions and device cookies. At
+ * LogLevel trace5 and beyond httpd itself prints the request line before any module is asked.
  */
 
 /* text without what follows its question mark, but with " HTTP/1.1" if it ends so: a blank within
@@ -131,7 +131,7 @@ static int post_read_request(request_rec *r)
         account_secrecy_take_out_cookies(r, server->taken_out);
     }
     path = normal_path(r);
-    if (!path || account_engine_match(server->mounts, path, r->method, &match, r->pool)) {
+    if (!path || account_router_match(server->router, path, r->method, &match, r->pool)) {
         request->own = path ? match.mount->contract->cookie : NULL;
         request->query = r->args;
         take_out_query(r);

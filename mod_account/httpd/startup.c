@@ -12,6 +12,7 @@
 #include <util_mutex.h>
 
 #include "httpd/cache.h"
+#include "httpd/counters.h"
 #include "httpd/glue.h"
 #include "store/statements.h"
 
@@ -107,6 +108,7 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
         config->backend = backend_of(config, server, pool);
     }
     account_defaults_number_lookups(config, pool);
+    config->router = account_router_make(config->mounts, pool);
     return 1;
 }
 
@@ -213,7 +215,7 @@ static int check_requirements(const account_server_t *config, server_rec *server
     for (i = 0; config->requirements && i < config->requirements->nelts; i++) {
         const account_requirement_t *requirement =
             &APR_ARRAY_IDX(config->requirements, i, account_requirement_t);
-        const char *error = !config->backend ? "Require account… needs AccountDatabase and "
+        const char *error = !config->backend ? "Require account needs AccountDatabase and "
                                                "AccountSecretFile in the server's configuration"
                             : requirement->roles
                                 ? account_authz_wrong_role(config, requirement->roles, pool)
@@ -292,6 +294,7 @@ static account_database_config_t database_config(const account_shared_t *shared,
         .on_connect = account_schema_check,
         .on_connect_baton = &backend->schema,
         .log = &backend->log,
+        .gauges = account_counters_gauges(shared, backend),
     };
 }
 
@@ -391,7 +394,7 @@ static void warn(server_rec *servers)
 
 /*
  * 1. not while the configuration is only tried (httpd reads it twice at start)
- * 2. the gate for password hashing, shared by all children
+ * 2. the gate for password hashing and the counters, shared by all children
  * 3. the mutex of SQLite writers, if there is an SQLite database
  * 4. SQLite files: made and migrated, as the user of the children
  * 5. threads for what goes on beside requests: mod_watchdog's own hook comes after this one
@@ -408,7 +411,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         || shared->backends->nelts == 0) {
         return OK;
     }
-    if (!make_gate(shared, servers, pconf) /*2*/) {
+    if (!make_gate(shared, servers, pconf)
+        || account_counters_create(shared, servers, pconf) != APR_SUCCESS /*2*/) {
         return !OK;
     }
     for (i = 0; i < shared->backends->nelts; i++) {
@@ -440,6 +444,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
     apr_status_t rv;
     int i;
 
+    account_counters_begin(shared);
     account_background_begin(servers, pchild);
     account_cache_begin(servers, pchild);
     if (shared->writer) {

@@ -62,6 +62,7 @@ apr_status_t account_session_make(const account_store_t *store, apr_int64_t acco
         made->address = apr_pstrndup(store->pool, address, ADDRESS_BYTES);
         made->agent = cut_agent(terms->agent, store->pool);
         made->replaces = terms->replaces;
+        made->most = terms->most;
         *session = made;
     }
     return rv;
@@ -104,6 +105,13 @@ apr_status_t account_session_store(const account_store_t *store, account_db_t *d
                                              NUMBER(store->now), NUMBER(store->now)),
                                 NULL);
     }
+    if (rv == APR_SUCCESS && session->most > 0) {
+        rv = account_db_execute(db, ACCOUNT_SQL_SESSION_END_OLDEST,
+                                ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account_id),
+                                             TEXT(store->realm), NUMBER(account_id),
+                                             NUMBER(session->most - 1)),
+                                NULL);
+    }
     if (rv == APR_SUCCESS) {
         rv = account_db_execute(
             db, ACCOUNT_SQL_SESSION_INSERT,
@@ -144,6 +152,17 @@ apr_status_t account_session_begin(const account_store_t *store, const account_s
     return account_store_run(store, ACCOUNT_TRANSACTION, begin, &beginning);
 }
 
+/* From SESSION_COLUMNS. */
+static void read_columns(account_session_t *session, const char *const *columns)
+{
+    session->created = apr_atoi64(columns[0]);
+    session->seen = apr_atoi64(columns[1]);
+    session->expires = apr_atoi64(columns[2]);
+    session->idle = apr_atoi64(columns[3]);
+    session->address = columns[4];
+    session->agent = columns[5];
+}
+
 typedef struct session_look_t {
     const account_store_t *store;
     const char *token;
@@ -174,16 +193,10 @@ static apr_status_t find(account_db_t *db, void *baton)
         account_session_t *session = apr_pcalloc(store->pool, sizeof(*session));
 
         look->account = account_row_read(columns, store->pool);
-        columns += ACCOUNT_COLUMN_COUNT;
+        read_columns(session, columns + ACCOUNT_COLUMN_COUNT);
         session->token = look->token;
         session->id = id_of(store, look->digest);
         session->account_id = look->account->id;
-        session->created = apr_atoi64(columns[0]);
-        session->seen = apr_atoi64(columns[1]);
-        session->expires = apr_atoi64(columns[2]);
-        session->idle = apr_atoi64(columns[3]);
-        session->address = columns[4];
-        session->agent = columns[5];
         look->session = session;
     }
     return rv;
@@ -244,4 +257,115 @@ apr_status_t account_session_end(const account_store_t *store, const char *token
     return account_keys_count(store->keys) == 1
                ? account_store_run(store, ACCOUNT_WRITE, end, &ending)
                : account_store_run(store, ACCOUNT_TRANSACTION, end, &ending);
+}
+
+typedef struct listing_t {
+    const account_store_t *store;
+    apr_int64_t account_id;
+    int most;
+    apr_array_header_t *rows;
+    apr_int64_t count;
+} listing_t;
+
+static apr_status_t list(account_db_t *db, void *baton)
+{
+    listing_t *listing = baton;
+    const account_store_t *store = listing->store;
+    const char *const *columns = NULL;
+    apr_status_t rv = account_db_row(db, ACCOUNT_SQL_SESSION_COUNT,
+                                     ACCOUNT_ARGS(TEXT(store->realm), NUMBER(listing->account_id),
+                                                  NUMBER(store->now), NUMBER(store->now)),
+                                     &columns);
+
+    listing->count = columns != NULL ? apr_atoi64(columns[0]) : 0;
+    if (rv == APR_SUCCESS) {
+        rv = account_db_rows(db, ACCOUNT_SQL_SESSION_LIST,
+                             ACCOUNT_ARGS(TEXT(store->realm), NUMBER(listing->account_id),
+                                          NUMBER(store->now), NUMBER(store->now),
+                                          NUMBER(listing->most)),
+                             listing->most, &listing->rows);
+    }
+    return rv;
+}
+
+apr_status_t account_sessions_list(const account_store_t *store, apr_int64_t account_id, int most,
+                                   account_sessions_t *sessions)
+{
+    listing_t listing = {.store = store, .account_id = account_id, .most = most};
+    apr_status_t rv = account_store_run(store, ACCOUNT_READ, list, &listing);
+    int i;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sessions->count = listing.count;
+    sessions->list = apr_array_make(store->pool, listing.rows->nelts, sizeof(account_session_t));
+    for (i = 0; i < listing.rows->nelts; i++) {
+        const char *const *columns = APR_ARRAY_IDX(listing.rows, i, const char *const *);
+        account_session_t *session = apr_array_push(sessions->list);
+
+        memset(session, 0, sizeof(*session));
+        session->id = id_of(store, columns[0]);
+        session->account_id = account_id;
+        read_columns(session, columns + 1);
+    }
+    return APR_SUCCESS;
+}
+
+typedef struct clearing_t {
+    const account_store_t *store;
+    const account_session_t *own;
+    const char *id; /* NULL: all but own */
+    apr_int64_t ended;
+} clearing_t;
+
+/* Who begins or ends sessions of the account waits for its row, so own is still there afterwards.
+ */
+static apr_status_t clear(account_db_t *db, void *baton)
+{
+    clearing_t *clearing = baton;
+    const account_store_t *store = clearing->store;
+    const account_session_t *own = clearing->own;
+    const char *const *columns = NULL;
+    account_args_t own_args = ACCOUNT_ARGS(TEXT(store->realm), NUMBER(own->account_id),
+                                           TEXT(own->id), NUMBER(store->now), NUMBER(store->now));
+    apr_status_t rv =
+        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_WAIT,
+                           ACCOUNT_ARGS(TEXT(store->realm), NUMBER(own->account_id)), NULL);
+
+    clearing->ended = -1;
+    if (rv == APR_SUCCESS) {
+        rv = account_db_row(db, ACCOUNT_SQL_SESSION_BY_ID, own_args, &columns);
+    }
+    if (rv == APR_SUCCESS && columns == NULL) {
+        rv = ACCOUNT_EROLLBACK;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = clearing->id != NULL
+                 ? account_db_execute(db, ACCOUNT_SQL_SESSION_END_BY_ID,
+                                      ACCOUNT_ARGS(TEXT(store->realm), NUMBER(own->account_id),
+                                                   TEXT(clearing->id), NUMBER(store->now),
+                                                   NUMBER(store->now)),
+                                      &clearing->ended)
+                 : account_db_execute(
+                     db, ACCOUNT_SQL_SESSION_END_OTHERS,
+                     ACCOUNT_ARGS(TEXT(store->realm), NUMBER(own->account_id), TEXT(own->id)),
+                     &clearing->ended);
+    }
+    return rv;
+}
+
+apr_status_t account_sessions_end(const account_store_t *store, const account_session_t *own,
+                                  const char *id, apr_int64_t *ended)
+{
+    clearing_t clearing = {.store = store, .own = own, .id = id};
+    apr_status_t rv;
+
+    /* MySQL compares texts with the blanks at their ends left out. */
+    if (id != NULL && (strlen(id) != ID_DIGITS || strspn(id, "0123456789abcdef") != ID_DIGITS)) {
+        clearing.id = "";
+    }
+    rv = account_store_run(store, ACCOUNT_TRANSACTION, clear, &clearing);
+    *ended = clearing.ended;
+    return rv == ACCOUNT_EROLLBACK && clearing.ended < 0 ? APR_SUCCESS : rv;
 }

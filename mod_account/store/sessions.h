@@ -15,7 +15,8 @@ typedef struct account_session_t {
     apr_int64_t idle;    /* milliseconds without a request that end it, counted from seen */
     const char *address; /* of the client at login */
     const char *agent;   /* User-Agent at login, cut at 255 characters; or NULL */
-    const apr_array_header_t *replaces; /* of the terms */
+    const apr_array_header_t *replaces; /* of the terms, as most */
+    int most;
 } account_session_t;
 
 /* How long a session that begins now shall live, in milliseconds, and who asks for it. */
@@ -25,6 +26,7 @@ typedef struct account_session_terms_t {
     const char *address;
     const char *agent;                  /* cut here; what is not UTF-8 is dropped */
     const apr_array_header_t *replaces; /* tokens that end when this one begins, or NULL */
+    int most; /* sessions of the account, this one included; 0: any number */
 } account_session_terms_t;
 
 /* Makes a session with a new random token, in memory only: account_session_begin, account_create
@@ -34,10 +36,11 @@ apr_status_t account_session_make(const account_store_t *store, apr_int64_t acco
                                   account_session_t **session);
 
 /*
- * Stores it, ends those that it replaces, and removes what has expired of the account's sessions;
- * all or nothing. account: as read when its password was verified. ACCOUNT_EROLLBACK: by now the
- * account has another password or is not active, so nothing begins: a change of the password leaves
- * no session behind, not even one that was begun meanwhile.
+ * Stores it, ends those that it replaces, removes what has expired of the account's sessions, and
+ * ends those that were used longest ago until as many are left as may be; all or nothing. account:
+ * as read when its password was verified. ACCOUNT_EROLLBACK: by now the account has another
+ * password or is not active, so nothing begins: a change of the password leaves no session behind,
+ * not even one that was begun meanwhile.
  */
 apr_status_t account_session_begin(const account_store_t *store, const account_session_t *session,
                                    const struct account_t *account);
@@ -54,5 +57,23 @@ apr_status_t account_session_find(const account_store_t *store, const char *toke
 
 /* Ends one session; no session of that token is a success too. */
 apr_status_t account_session_end(const account_store_t *store, const char *token);
+
+/* An account's sessions that have not expired: of account_session_t (token, replaces and most are
+ * not set), the one used last first, most of them at most; count: of all. */
+typedef struct account_sessions_t {
+    apr_array_header_t *list;
+    apr_int64_t count;
+} account_sessions_t;
+apr_status_t account_sessions_list(const account_store_t *store, apr_int64_t account_id, int most,
+                                   account_sessions_t *sessions);
+
+/*
+ * Ends sessions of the account whose session own is (found by account_session_find): the one of
+ * that id, which may be its own, or, where id is NULL, all but own. id may be any text of a client:
+ * one that names no live session of the account ends none. *ended: how many; -1: own is over by
+ * now, and nothing was done, so that of two sessions that end each other one stays.
+ */
+apr_status_t account_sessions_end(const account_store_t *store, const account_session_t *own,
+                                  const char *id, apr_int64_t *ended);
 
 #endif

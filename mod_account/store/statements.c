@@ -8,6 +8,10 @@
 
 #define SESSION_COLUMNS "s.created, s.seen, s.expires, s.idle, s.address, s.agent"
 
+/* Of an account; its id to its owner are the first digits of the digest. */
+#define SESSIONS_OF "account_session s WHERE s.realm = %s AND s.account = %lld "
+#define SESSION_LIVES "AND s.expires > %lld AND s.seen + s.idle > %lld "
+
 #define CODE_INSERT                                                                                \
     "INSERT INTO account_code (realm, purpose, target, digest, tries, expires, used, created) "    \
     "VALUES (%s, %s, %s, %s, %lld, %lld, 0, %lld)"
@@ -108,6 +112,9 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
                                       "UPDATE account SET logins = logins + 1 WHERE realm = %s AND "
                                       "id = %lld AND status = 'active' AND "
                                       "COALESCE(password, '') = %s")},
+    /* The same whatever its password. */
+    [ACCOUNT_SQL_ACCOUNT_WAIT] = {"account-wait", BOTH("UPDATE account SET logins = logins + 1 "
+                                                       "WHERE realm = %s AND id = %lld")},
     [ACCOUNT_SQL_ACCOUNT_REHASH_PASSWORD] =
         {"account-rehash-password",
          BOTH("UPDATE account SET password = %s WHERE realm = %s AND id = %lld AND password = %s")},
@@ -172,6 +179,28 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_SESSION_END_ALL] =
         {"session-end-all", BOTH("DELETE FROM account_session WHERE realm = %s AND account = "
                                  "%lld")},
+    /* All but some, those that were used last. MySQL takes a LIMIT in a table of its own only. */
+    [ACCOUNT_SQL_SESSION_END_OLDEST] =
+        {"session-end-oldest",
+         BOTH("DELETE FROM account_session WHERE realm = %s AND account = %lld AND digest NOT IN "
+              "(SELECT digest FROM (SELECT s.digest FROM " SESSIONS_OF
+              "ORDER BY s.seen DESC, s.created DESC, s.digest LIMIT %lld) AS kept)")},
+    [ACCOUNT_SQL_SESSION_COUNT] = {"session-count",
+                                   BOTH("SELECT COUNT(*) FROM " SESSIONS_OF SESSION_LIVES)},
+    [ACCOUNT_SQL_SESSION_LIST] =
+        {"session-list", BOTH("SELECT s.digest, " SESSION_COLUMNS " FROM " SESSIONS_OF SESSION_LIVES
+                              "ORDER BY s.seen DESC, s.created DESC, s.digest LIMIT %lld")},
+    [ACCOUNT_SQL_SESSION_BY_ID] = {"session-by-id",
+                                   BOTH("SELECT 1 FROM " SESSIONS_OF
+                                        "AND SUBSTR(s.digest, 1, 16) = %s " SESSION_LIVES)},
+    [ACCOUNT_SQL_SESSION_END_BY_ID] =
+        {"session-end-by-id",
+         BOTH("DELETE FROM account_session WHERE realm = %s AND account = %lld "
+              "AND SUBSTR(digest, 1, 16) = %s AND expires > %lld AND seen + idle > %lld")},
+    [ACCOUNT_SQL_SESSION_END_OTHERS] =
+        {"session-end-others",
+         BOTH("DELETE FROM account_session WHERE realm = %s AND account = %lld "
+              "AND SUBSTR(digest, 1, 16) <> %s")},
 
     [ACCOUNT_SQL_CODE_READ] = {"code-read",
                                BOTH("SELECT digest, tries, expires, used FROM account_code "
@@ -325,4 +354,16 @@ const account_statement_t account_statements[ACCOUNT_SQL_COUNT] = {
     [ACCOUNT_SQL_MESSAGE_DELETE] =
         {"message-delete", BOTH("DELETE FROM account_message "
                                 "WHERE realm = %s AND ref = %s AND done = 0 AND expires <= %lld")},
+
+    /* Each by an index, without the rows. */
+    [ACCOUNT_SQL_CENSUS_SESSIONS] =
+        {"census-sessions",
+         {"SELECT COUNT(*) FROM account_session WHERE realm = %s AND ends > %lld",
+          "SELECT COUNT(*) FROM account_session WHERE realm = %s AND "
+          "MIN(expires, seen + idle) > %lld"}},
+    [ACCOUNT_SQL_CENSUS_OUTBOX] = {"census-outbox",
+                                   BOTH("SELECT COUNT(*), MIN(created) FROM account_message "
+                                        "WHERE realm = %s AND done = 0 AND expires > %lld")},
+    [ACCOUNT_SQL_CENSUS_ACCOUNTS] = {"census-accounts",
+                                     BOTH("SELECT COUNT(*) FROM account WHERE realm = %s")},
 };

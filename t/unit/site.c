@@ -289,7 +289,8 @@ const char *ask(server_t *server, const char *request, const char *form, const c
     };
 
     memset(&server->response, 0, sizeof(server->response));
-    if (!account_engine_match(server->mounts, path, method, &match, server->process)
+    if (!account_router_match(account_router_make(server->mounts, server->process), path, method,
+                              &match, server->process)
         || !match.method_known) {
         return "no such route";
     }

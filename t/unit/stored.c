@@ -141,7 +141,7 @@ const account_t *again(const server_t *server, const account_t *account)
     return found;
 }
 
-const account_session_terms_t terms = {30 * MINUTE, 600 * MINUTE, "192.0.2.1", "unit/1", NULL};
+const account_session_terms_t terms = {30 * MINUTE, 600 * MINUTE, "192.0.2.1", "unit/1", NULL, 0};
 
 account_session_t *make_session(const server_t *server, const account_t *account)
 {

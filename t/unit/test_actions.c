@@ -400,7 +400,8 @@ static void test_refuse(server_t *server)
     account_exchange_t x = {.match = &match, .store = &store, .settings = &server->settings};
     apr_size_t i;
 
-    account_engine_match(server->mounts, "/six/login", "POST", &match, server->process);
+    account_router_match(account_router_make(server->mounts, server->process), "/six/login", "POST",
+                         &match, server->process);
     for (i = 0; i < COUNT(rows); i++) {
         account_response_t response = {0};
 

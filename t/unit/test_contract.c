@@ -35,6 +35,7 @@ static void fill_sample(sample_t *sample, apr_pool_t *pool)
 {
     static const account_entry_t entry = {-5, NASTY, FIXTURE_NOW};
     apr_array_header_t *entries = apr_array_make(pool, 2, sizeof(account_entry_t));
+    apr_array_header_t *sessions = apr_array_make(pool, 1, sizeof(account_session_t));
 
     APR_ARRAY_PUSH(entries, account_entry_t) = entry;
     APR_ARRAY_PUSH(entries, account_entry_t) = entry;
@@ -65,6 +66,8 @@ static void fill_sample(sample_t *sample, apr_pool_t *pool)
     sample->points = (account_points_t){APR_INT64_C(-9007199254740992), 7};
     sample->answer.points = &sample->points;
     sample->answer.entries = entries;
+    APR_ARRAY_PUSH(sessions, account_session_t) = sample->session;
+    sample->answer.sessions = sessions;
     sample->answer.page = (account_page_t){1, 3, 25, 10};
     sample->answer.captcha_id = NASTY;
     sample->store.pool = pool;

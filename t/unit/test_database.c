@@ -79,6 +79,7 @@ typedef struct test_t {
     lines_t *lines;
     account_log_t log;
     apr_pool_t *pool;
+    account_gauges_t gauges;
 } test_t;
 
 /* One piece of work, most of what the tests need. */
@@ -192,6 +193,7 @@ static void start(test_t *test, const char *name, const char *driver, const char
     test->config.statement_count = STATEMENTS;
     test->config.connections = 4;
     test->config.log = &test->log;
+    test->config.gauges = &test->gauges;
 }
 
 static apr_status_t open_database(test_t *test)
@@ -400,20 +402,28 @@ static void test_exhaustion(test_t *test)
     pthread_t thread[64];
     apr_interval_time_t none = 0;
     apr_time_t began;
+    apr_uint32_t late;
     int i;
 
     for (i = 0; i < test->config.connections; i++) {
         pthread_create(&thread[i], NULL, hold_one, test);
     }
     apr_sleep(SECOND / 2);
+    late = test->gauges.late;
+    is_int(test->gauges.open, test->config.connections, "%s: gauges: open", test->name);
+    is_int(test->gauges.lent, test->config.connections, "%s: gauges: lent", test->name);
+    is_int(test->gauges.is_down, 0, "%s: gauges: up", test->name);
     began = account_clock_monotonic();
     is_int(run(test, ACCOUNT_READ, hold, &none, SECOND / 10), ACCOUNT_EBUSY,
            "%s: all connections are lent", test->name);
+    is_int(test->gauges.late, late + 1, "%s: gauges: a wait that ended without one", test->name);
+    is_int(test->gauges.waiting, 0, "%s: gauges: who has gone does not wait", test->name);
     began = account_clock_monotonic() - began;
     ok(began >= SECOND / 10 && began < SECOND / 4, "%s: told after the deadline (%d ms)",
        test->name, (int)(began / 1000));
     is_int(run(test, ACCOUNT_READ, hold, &none, 2 * SECOND), APR_SUCCESS,
            "%s: who waits longer gets one", test->name);
+    is_int(test->gauges.late, late + 1, "%s: gauges: and is not late", test->name);
     for (i = 0; i < test->config.connections; i++) {
         pthread_join(thread[i], NULL);
     }
@@ -461,6 +471,7 @@ static void test_unreachable(const char *name, const char *driver, const char *p
     is_int(logged(test.lines, "AC00105"), 1, "%s: this one", name);
     account_database_load(test.database, &load);
     is_int(load.up, 0, "%s: down", name);
+    is_int(test.gauges.is_down, 1, "%s: gauges: down", name);
     apr_pool_destroy(test.pool);
 }
 

@@ -295,14 +295,15 @@ static void test_devices(world_t *w)
         w->settings.device_cookie = "dev";
         w->cookies = rows[i].cookies;
         ask(w, "plain", NULL, ACCOUNT_OK);
-        for (j = 0; w->seen.devices && j < w->seen.devices->nelts; j++) {
-            got = apr_pstrcat(w->pool, got, APR_ARRAY_IDX(w->seen.devices, j, const char *), ";",
-                              NULL);
+        for (j = 0; w->seen.device_cookies && j < w->seen.device_cookies->nelts; j++) {
+            got = apr_pstrcat(w->pool, got, APR_ARRAY_IDX(w->seen.device_cookies, j, const char *),
+                              ";", NULL);
         }
         is_str(got, rows[i].wanted, "devices in %s", rows[i].cookies ? rows[i].cookies : "nothing");
         w->settings.device_cookie = NULL;
         ask(w, "plain", NULL, ACCOUNT_OK);
-        ok(w->seen.devices && w->seen.devices->nelts == 0, "none without AccountDeviceCookie");
+        ok(w->seen.device_cookies && w->seen.device_cookies->nelts == 0,
+           "none without AccountDeviceCookie");
     }
     is_str(w->seen.terms.address, "192.0.2.1", "and whence it came");
 }

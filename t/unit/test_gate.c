@@ -211,6 +211,7 @@ static void test_surroundings(apr_pool_t *pool)
     int before = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
     sigset_t mask;
 
+    is_int(account_gate_slots(gate), 1, "a gate of one slot");
     is_int(account_gate_run(gate, in(SECOND), look_around, &found), APR_SUCCESS, "work is done");
     ok(!pthread_equal(found.thread, pthread_self()), "in another thread");
     is_int(found.priority, 19, "of the lowest priority");
@@ -222,6 +223,7 @@ static void test_surroundings(apr_pool_t *pool)
     ok(load_becomes(gate, 0, 0), "nobody works or waits");
 
     is_int(account_gate_run(NULL, 0, look_around, &found), APR_SUCCESS, "without a gate");
+    is_int(account_gate_slots(NULL), 0, "which has no slots");
     ok(pthread_equal(found.thread, pthread_self()), "work is done by the caller");
     ok(load_becomes(NULL, 0, 0), "and nobody is counted");
 }

@@ -55,7 +55,8 @@ static const char *pairs_of(const account_match_t *match, apr_pool_t *pool)
 static void check_path(const apr_array_header_t *mounts, const path_row_t *row, apr_pool_t *pool)
 {
     account_match_t match;
-    int found = account_engine_match(mounts, row->path, row->method, &match, pool);
+    int found = account_router_match(account_router_make(mounts, pool), row->path, row->method,
+                                     &match, pool);
 
     is_str(found ? match.route->name : NULL, row->route, "%s %s: %s", row->method, row->path,
            row->route ? row->route : "nobody's");
@@ -151,7 +152,8 @@ static void test_paths(apr_pool_t *pool)
     for (i = 0; i < COUNT(at_root); i++) {
         check_path(mounts_of(&root, 1, pool), &at_root[i], pool);
     }
-    ok(!account_engine_match(mounts_of(NULL, 0, pool), "/", "GET", &(account_match_t){NULL}, pool),
+    ok(!account_router_match(account_router_make(mounts_of(NULL, 0, pool), pool), "/", "GET",
+                             &(account_match_t){NULL}, pool),
        "without mounts nothing matches");
 }
 

@@ -58,7 +58,7 @@ static const char *carried(int carries, apr_pool_t *pool)
     } groups[] = {{ACCOUNT_CARRIES_ACCOUNT, "account"},   {ACCOUNT_CARRIES_SESSION, "session"},
                   {ACCOUNT_CARRIES_QUESTION, "question"}, {ACCOUNT_CARRIES_TOKEN, "token"},
                   {ACCOUNT_CARRIES_RETRY, "retry_after"}, {ACCOUNT_CARRIES_POINTS, "points"},
-                  {ACCOUNT_CARRIES_CAPTCHA, "captcha"}};
+                  {ACCOUNT_CARRIES_CAPTCHA, "captcha"},   {ACCOUNT_CARRIES_SESSIONS, "sessions"}};
     const char *list = "";
     size_t i;
 

@@ -124,11 +124,13 @@ static const char *recall_status(server_t *server, const account_cache_t *cache,
     account_store_t store = store_of(server);
     account_call_t call = {.store = &store, .settings = &server->settings};
 
+    int verified;
+
     login.password = password;
     call.terms.address = server->address;
     *status = account_login_find(&call, &login);
     if (*status == APR_SUCCESS) {
-        *status = account_login_recall(&call, &login, cache, &answer);
+        *status = account_login_recall(&call, &login, cache, &answer, &verified);
     }
     return *status == APR_SUCCESS ? account_outcomes[answer.outcome].name : "failed";
 }

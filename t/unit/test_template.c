@@ -31,6 +31,9 @@ static const char *const definitions[][2] = {
     {"both", "[%{detail}, \"%{account.id}\", %{outcome}]"},
     {"lists", "{\"x\": %{entries|detail}}"},
     {"endless", "{\"x\": %{entries|endless}}"},
+    {"where", "{\"id\": %{device.id}, \"own\": %{device.current}, \"agent\": \"%{device.agent}\"}"},
+    {"crossed", "[%{entry.amount}, %{device.id}]"},
+    {"nested", "[%{sessions|where}]"},
 };
 
 typedef struct entry_t {
@@ -288,6 +291,40 @@ static void test_lists(world_t *w)
     }
     check_rows(&copy, many, COUNT(many));
     ok(!copy.answer.entry, "no item is left behind");
+}
+
+/* The same of sessions: another type of item, beside a list of the first. */
+static void test_sessions(world_t *w)
+{
+    static const account_entry_t entry = {-1, "first", 1};
+    static const row_t none[] = {
+        {"[%{sessions|where}, %{sessions.count}]", "[[],0]"},
+    };
+    static const row_t rows[] = {
+        {"%{sessions|where}", "[{\"id\":\"0123456789abcdef\",\"own\":true,\"agent\":\"a\\\"]}\"},"
+                              "{\"id\":\"0123456789abcdee\",\"own\":false,\"agent\":\"\"}]"},
+        {"{\"n\": %{sessions.count}, \"in\": %{nested}, \"e\": %{entries|detail}}",
+         "{\"n\":7,\"in\":[[{\"id\":\"0123456789abcdef\",\"own\":true,\"agent\":\"a\\\"]}\"},"
+         "{\"id\":\"0123456789abcdee\",\"own\":false,\"agent\":\"\"}]],"
+         "\"e\":[{\"n\":0,\"t\":\"first\"}]}"},
+    };
+    apr_array_header_t *entries_of = apr_array_make(w->pool, 1, sizeof(account_entry_t));
+    apr_array_header_t *sessions = apr_array_make(w->pool, 2, sizeof(account_session_t));
+    account_session_t session = w->session;
+    world_t copy = *w;
+
+    check_rows(&copy, none, COUNT(none));
+    session.agent = "a\"]}";
+    APR_ARRAY_PUSH(sessions, account_session_t) = session;
+    session.agent = NULL;
+    session.id = "0123456789abcdee";
+    APR_ARRAY_PUSH(sessions, account_session_t) = session;
+    APR_ARRAY_PUSH(entries_of, account_entry_t) = entry;
+    copy.answer.sessions = sessions;
+    copy.answer.entries = entries_of;
+    copy.answer.page.items = 7;
+    check_rows(&copy, rows, COUNT(rows));
+    ok(!copy.answer.item, "no item is left behind");
 }
 
 static apr_status_t get_decimal(const account_call_t *call, const account_answer_t *answer,
@@ -610,6 +647,21 @@ static void test_carried(world_t *w)
          "the outcome ok does not carry %{account.id} (in AccountShape both)"},
         {"%{entry.amount}", ACCOUNT_CARRIES_POINTS,
          "the outcome ok does not carry %{entry.amount}"},
+        {"%{sessions|where}", ACCOUNT_CARRIES_SESSIONS, NULL},
+        {"[%{sessions.count}]", ACCOUNT_CARRIES_SESSIONS, NULL},
+        {"%{sessions|where}", ACCOUNT_CARRIES_SESSION | ACCOUNT_CARRIES_POINTS,
+         "the outcome ok does not carry %{sessions}"},
+        {"%{device.id}", ACCOUNT_CARRIES_SESSIONS | ACCOUNT_CARRIES_SESSION,
+         "the outcome ok does not carry %{device.id}"},
+        /* an item has the fields of its own list only */
+        {"%{sessions|detail}", ACCOUNT_CARRIES_SESSIONS | ACCOUNT_CARRIES_POINTS,
+         "the outcome ok does not carry %{entry.amount} (in AccountShape detail)"},
+        {"%{entries|where}", ACCOUNT_CARRIES_SESSIONS | ACCOUNT_CARRIES_POINTS,
+         "the outcome ok does not carry %{device.id} (in AccountShape where)"},
+        {"%{sessions|crossed}", ACCOUNT_CARRIES_SESSIONS | ACCOUNT_CARRIES_POINTS,
+         "the outcome ok does not carry %{entry.amount} (in AccountShape crossed)"},
+        {"%{entries|nested}", ACCOUNT_CARRIES_SESSIONS | ACCOUNT_CARRIES_POINTS,
+         "the list %{sessions} can't stand in an item of a list (in AccountShape nested)"},
         {"%{captcha.id}", 0, "the outcome ok does not carry %{captcha.id}"},
         {"%{stranger}", 0, "the outcome ok does not carry %{token} (in AccountShape stranger)"},
         {"%{mount} ", 0, NULL},
@@ -645,10 +697,8 @@ static void test_absent(world_t *w)
     for (f = account_fields; f->name; f++) {
         account_value_t value;
 
-        if (!f->is_list) {
-            is_int(f->get(&copy.call, &copy.answer, "question", &value), APR_SUCCESS,
-                   "%s of nothing", f->name);
-        }
+        is_int(f->get(&copy.call, &copy.answer, "question", &value), APR_SUCCESS, "%s of nothing",
+               f->name);
     }
     APR_ARRAY_PUSH(fields, account_profile_field_t) = field;
     copy = *w;
@@ -717,6 +767,7 @@ int main(void)
     make_world(&world, pool);
     test_bodies(&world);
     test_lists(&world);
+    test_sessions(&world);
     test_decimals(&world);
     test_needs(&world);
     test_outcomes(&world);

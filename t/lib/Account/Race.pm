@@ -27,7 +27,8 @@ sub background {
             alarm($limit // 60);
             srand;
             my $result = eval { [ $sub->($i) ] };
-            eval { spew("$dir/$i", $json->encode($result ? { result => $result->[0] } : { died => "$@" })) };
+            my $died = "$@";
+            eval { spew("$dir/$i", $json->encode($result ? { result => $result->[0] } : { died => $died })) };
             POSIX::_exit(0);
         }
         $pid;
