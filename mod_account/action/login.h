@@ -16,10 +16,10 @@ apr_status_t account_login_find(const account_call_t *call, account_login_t *log
 
 /*
  * Whether login->password is that of login->account, as it was read, and whether that may log in:
- * counted as a guess (of call's address, or one of its devices), through the gate, and for a name
- * that nobody has in the same time. Answer ends too-many, wrong-password, unknown-account (where
- * that is told), not-activated, account-disabled, or stays ok. Nothing is stored but the count;
- * call's store, settings, gate, device_cookies and terms.address are used.
+ * counted as a guess (of call's address, or one of its device cookies), through the gate, and for a
+ * name that nobody has in the same time. Answer ends too-many, wrong-password, unknown-account
+ * (where that is told), not-activated, account-disabled, or stays ok. Nothing is stored but the
+ * count; call's store, settings, gate, device_cookies and terms.address are used.
  */
 apr_status_t account_login_verify(const account_call_t *call, const account_login_t *login,
                                   account_answer_t *answer);

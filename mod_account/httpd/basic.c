@@ -26,7 +26,7 @@ APLOG_USE_MODULE(account);
 
 #define NAME_MOST 255
 #define PASSWORD_MOST 255
-#define DEVICES_MOST 3
+#define COOKIES_MOST 3
 
 /* What came of a name and password. */
 typedef struct result_t {
@@ -104,7 +104,7 @@ static void prepare_call(request_rec *r, account_call_t *call)
         .terms.address = r->useragent_ip,
         .device_cookies = device ? account_request_cookies(
                               account_request_of(account_request_original(r))->cookies, device,
-                              DEVICES_MOST, r->pool)
+                              COOKIES_MOST, r->pool)
                                  : NULL,
     };
 }
