@@ -7,6 +7,7 @@
 
 #include "httpd/claims.h"
 #include "httpd/glue.h"
+#include "httpd/policy.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
@@ -22,6 +23,8 @@ static void register_hooks(apr_pool_t *pool)
     account_forward_register_hooks(pool);
     account_audit_register_hooks(pool);
     account_status_register_hooks(pool);
+    account_sites_register_hooks(pool);
+    account_policy_register_hooks(pool);
 }
 
 AP_DECLARE_MODULE(account) = {

@@ -385,6 +385,21 @@ END
     [ 'a password hash that costs too much', ">>AccountPasswordHash argon2id m=99999999 t=2 p=1\n", qr/AccountPasswordHash: .*m must be 8 to \d+/ ],
     [ 'a password hash with a number of another', ">>AccountPasswordHash argon2id m=19456 t=2 r=8\n", qr/"r=8" is unknown; argon2id takes m=, t= and p=/ ],
     [ 'a public address that is none', ">>AccountPublicURL shop.example\n", qr{"shop\.example" is no address: write it as https://shop\.example} ],
+    [ 'an origin of everybody', ">>AccountAllowOrigin https://app.example *\n", qr/AccountAllowOrigin: \* would let every site act .*: name each origin, https:/ ],
+    [ 'an origin of nobody', ">>AccountAllowOrigin null\n", qr/AccountAllowOrigin: null is what any page can make itself/ ],
+    [ 'an origin with a path', ">>AccountAllowOrigin https://app.example/x\n", qr{AccountAllowOrigin: "https://app\.example/x" is no origin: write scheme, host} ],
+    [ 'an origin with a wildcard', ">>AccountAllowOrigin https://*.example\n", qr{"https://\*\.example" is no origin} ],
+    [ 'no origin',         ">>AccountAllowOrigin\n",  qr{AccountAllowOrigin takes origins of other sites, https://app\.example, or off} ],
+    [ 'an origin and off', "AccountAllowOrigin https://app.example\n>>AccountAllowOrigin off\n", qr/AccountAllowOrigin: off stands alone/ ],
+    [ 'origins in a folder', "<Location />\n>>AccountAllowOrigin https://app.example\n</Location>\n", qr/AccountAllowOrigin not allowed (?:in|here)/ ],
+    [ 'a SameSite that is none', ">>AccountSameSite Any\n", qr/AccountSameSite: "Any" is none of Lax .*, Strict .* and None/ ],
+    [ 'SameSite None without an address', ">>AccountSameSite None\n", qr{AccountSameSite None needs AccountPublicURL https://.*has none} ],
+    [ 'SameSite None without TLS', "AccountPublicURL http://shop.example\n>>AccountSameSite none\n",
+        qr{AccountSameSite None needs AccountPublicURL https://.*has http://shop\.example} ],
+    [ 'SameSite None, and a virtual host without TLS',
+        "AccountPublicURL https://shop.example\n>>AccountSameSite None\n<VirtualHost *:1>\nServerName plain.example\nAccountPublicURL http://plain.example\n</VirtualHost>\n",
+        qr{AccountSameSite None needs .*the server plain\.example has http://plain\.example} ],
+    [ 'an inspection that is neither', ">>AccountInspectSecrets perhaps\n", qr/AccountInspectSecrets must be On or Off/ ],
     [ 'a public address that is no web site', ">>AccountPublicURL ftp://shop.example\n", qr{"ftp://shop\.example" is no address} ],
 );
 
@@ -424,6 +439,9 @@ END
     [ 'roles', "AccountRoles user boss\nAccountChosenRoles user boss\nAccountAdminRoles boss\n<VirtualHost *:1>\nAccountChosenRoles user\n</VirtualHost>\n" ],
     [ 'roles without an administrator', "AccountRoles user\n" ],
     [ 'the rest', "AccountEnumeration strict\nAccountTimeZone -03:30\nAccountCaptchaFont x.ttf\nAccountDeviceCookie off\n" ],
+    [ 'other sites', "AccountPublicURL https://shop.example\nAccountAllowOrigin https://a.example http://[::1]:3000\nAccountAllowOrigin https://b.example/\n"
+        . "AccountSameSite NONE\nAccountInspectSecrets on\n<VirtualHost *:1>\nAccountAllowOrigin off\nAccountPublicURL http://plain.example\n"
+        . "AccountSameSite strict\n</VirtualHost>\n" ],
     [ 'lookups, one of a virtual host', qq[AccountLookup a,b "SELECT 1, 2"\n<VirtualHost *:1>\nAccountLookup b "SELECT x FROM y WHERE z = %{account.id}"\n</VirtualHost>\n] ],
 );
 for (@good) {

@@ -48,8 +48,9 @@ my @policy = qw(content-type cache-control x-content-type-options cross-origin-r
 
 my $server = server(mounts => "AccountMount /user mmall\nAccountMount /c c\n", conf => "AccountSms file:\@DIR\@/sms.jsonl\n");
 my %program = ('cache-control' => 'no-store', 'x-content-type-options' => 'nosniff', 'cross-origin-resource-policy' => 'same-origin',
-    'referrer-policy' => 'no-referrer', 'content-security-policy' => 'none', 'x-frame-options' => 'none');
-my %page = (%program, 'content-type' => 'text/html; charset=utf-8', 'referrer-policy' => 'strict-origin', 'x-frame-options' => 'DENY',
+    'referrer-policy' => 'no-referrer', 'content-security-policy' => "default-src 'none'; frame-ancestors 'none'",
+    'x-frame-options' => 'DENY');
+my %page = (%program, 'content-type' => 'text/html; charset=utf-8', 'referrer-policy' => 'strict-origin',
     'content-security-policy' =>
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
 

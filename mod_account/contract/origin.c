@@ -28,6 +28,80 @@ const char *account_origin_of(const char *url, apr_pool_t *pool)
     return origin;
 }
 
+int account_origin_is_listed(const char *origin, const apr_array_header_t *listed)
+{
+    int i;
+
+    for (i = 0; origin && listed && i < listed->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(listed, i, const char *), origin) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const char *account_origin_parse(const char *word, const char **origin, apr_pool_t *pool)
+{
+    const char *host = strstr(word, "://");
+    apr_size_t length;
+
+    *origin = NULL;
+    if (strcmp(word, "*") == 0) {
+        return "* would let every site act for whoever is signed in here: name each origin, "
+               "https://app.example";
+    }
+    if (strcasecmp(word, "null") == 0) {
+        return "null is what any page can make itself (in a sandboxed frame): name each origin, "
+               "https://app.example";
+    }
+    host = host ? host + 3 : "";
+    length = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-[]");
+    if (length > 0 && (host[length] == '\0' || strcmp(host + length, "/") == 0)) {
+        *origin = account_origin_of(word, pool);
+    }
+    return *origin ? NULL
+                   : apr_psprintf(pool,
+                                  "\"%s\" is no origin: write scheme, host and, if it is not the "
+                                  "usual one, port, as in https://app.example",
+                                  word);
+}
+
+/* The last two labels; the whole host where it has no more of them, or is an address. */
+static const char *site_of(const char *host, apr_size_t length)
+{
+    const char *c;
+    int dots = 0;
+
+    if (*host == '[' || apr_isdigit(host[length - 1])) {
+        return host;
+    }
+    for (c = host + length; c > host; c--) {
+        if (c[-1] == '.' && ++dots == 2) {
+            return c;
+        }
+    }
+    return host;
+}
+
+int account_origin_same_site(const char *a, const char *b)
+{
+    const char *hosts[] = {strstr(a, "://") + 3, strstr(b, "://") + 3};
+    const char *sites[2];
+    apr_size_t lengths[2];
+    int i;
+
+    if (hosts[0] - a != hosts[1] - b || strncmp(a, b, hosts[0] - a) != 0) {
+        return 0;
+    }
+    for (i = 0; i < 2; i++) {
+        apr_size_t length = *hosts[i] == '[' ? strcspn(hosts[i], "]") + 1 : strcspn(hosts[i], ":");
+
+        sites[i] = site_of(hosts[i], length);
+        lengths[i] = length - (sites[i] - hosts[i]);
+    }
+    return lengths[0] == lengths[1] && strncmp(sites[0], sites[1], lengths[0]) == 0;
+}
+
 static int is_own(const char *url, const account_site_t *site, apr_pool_t *pool)
 {
     const char *origin = account_origin_of(url, pool);
@@ -66,6 +140,23 @@ static int is_navigation(const account_browser_t *browser)
                && !is(browser->sec_fetch_dest, "empty"));
 }
 
+/* A script of a listed origin that fetches. Who says nothing in Sec-Fetch-* may be an older
+ * browser: then it must not look like a form's or a link's request. */
+static int is_listed_fetch(const account_browser_t *browser, const account_site_t *site)
+{
+    const char *from = browser->sec_fetch_site;
+
+    if (!account_origin_is_listed(browser->origin, site->listed)) {
+        return 0;
+    }
+    if (!from && !browser->sec_fetch_mode && !browser->sec_fetch_dest) {
+        return !browser->upgrade
+               && !(browser->accept && strncmp(browser->accept, "text/html", 9) == 0);
+    }
+    return is(browser->sec_fetch_mode, "cors")
+           && (!from || is(from, "cross-site") || is(from, "same-site"));
+}
+
 int account_origin_allows(const account_browser_t *browser, const account_site_t *site,
                           apr_pool_t *pool)
 {
@@ -88,6 +179,9 @@ int account_origin_allows(const account_browser_t *browser, const account_site_t
         if (is(from, "none")) {
             return site->allow_navigation && strcmp(browser->method, "POST") != 0;
         }
+    }
+    else if (is_listed_fetch(browser, site)) {
+        return 1;
     }
     if (from) {
         return is(from, "same-origin") || is(from, "none")

@@ -21,10 +21,13 @@ static int is_word(const char *log)
 
 const char *account_audit_directive(cmd_parms *cmd, void *directory, const char *word)
 {
-    const char *path, *folder;
+    const char *path, *folder, *error;
     apr_finfo_t info;
 
     (void)directory;
+    if (account_directive_refused(cmd, &error)) {
+        return error;
+    }
     if (strcasecmp(word, ERROR_LOG) == 0 || strcasecmp(word, OFF) == 0) {
         char *lower = apr_pstrdup(cmd->pool, word);
 

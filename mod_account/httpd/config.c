@@ -41,6 +41,7 @@ void *account_server_create(apr_pool_t *pool, server_rec *server)
     config->trust_same_site = -1;
     config->cookie_remove = -1;
     account_options_init(&config->options);
+    account_sites_init(&config->sites);
     return config;
 }
 
@@ -76,6 +77,7 @@ void *account_server_merge(apr_pool_t *pool, void *base_config, void *add_config
     MERGE(header_keys, NULL);
     MERGE(audit_log, NULL);
     account_options_merge(&merged->options, &base->options, &add->options, pool);
+    account_sites_merge(&merged->sites, &base->sites, &add->sites);
     merged->mounts = apr_array_append(pool, add->mounts, base->mounts);
     return merged;
 }
@@ -358,6 +360,12 @@ const command_rec account_commands[] = {
                  "whether an address typed into a browser may change state"),
     AP_INIT_FLAG("AccountTrustSameSite", set_trust_same_site, NULL, RSRC_CONF,
                  "whether pages of sibling domains may change state"),
+    AP_INIT_TAKE_ARGV("AccountAllowOrigin", account_sites_origins, NULL, RSRC_CONF,
+                      "origins of other sites whose scripts may call, or off"),
+    AP_INIT_TAKE1("AccountSameSite", account_sites_cookie, NULL, RSRC_CONF,
+                  "Lax, Strict or None: which pages send the cookies"),
+    AP_INIT_FLAG("AccountInspectSecrets", account_sites_inspect, NULL, RSRC_CONF,
+                 "whether mod_security sees queries with secrets"),
     AP_INIT_FLAG("AccountCookieRemove", set_cookie_remove, NULL, RSRC_CONF,
                  "whether session cookies are kept from scripts and applications"),
     AP_INIT_TAKE1("AccountHeaderPrefix", account_headers_set_prefix, NULL, RSRC_CONF,
@@ -401,7 +409,7 @@ const command_rec account_commands[] = {
     AP_INIT_RAW_ARGS("AccountLookup", account_option_lookup, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
                      "fields, and the query of the site's own tables that fills them"),
     AP_INIT_TAKE1(
-        "AccountAuditLog", account_audit_directive, NULL, RSRC_CONF,
+        "AccountAuditLog", account_audit_directive, NULL, RSRC_CONF | REFUSED_IN_FOLDERS,
         "a file or |program for one line of JSON for each security event, error-log or off"),
     AP_INIT_FLAG("AccountQuerySecrets", set_query_secrets, NULL, ACCESS_CONF | OR_FILEINFO,
                  "whether a mount in .htaccess takes secrets by GET"),

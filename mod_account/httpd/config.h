@@ -6,6 +6,7 @@
 
 #include "contract/engine.h"
 #include "httpd/options.h"
+#include "httpd/sites.h"
 #include "store/schema.h"
 
 /* A database that servers share: one for each distinct driver and parameters. */
@@ -65,6 +66,7 @@ typedef struct account_server_t {
     apr_array_header_t *requirements; /* of account_requirement_t: in its own sections; or NULL */
     const char *audit_log; /* "off", "error-log", a path, or "|program" */
     account_options_t options;
+    account_sites_t sites;
     apr_array_header_t
         *mounts; /* of account_mount_t *: by AccountMount here and in plain <Location>s */
     apr_file_t *audit_file; /* audit.c: that of audit_log, from the start on */

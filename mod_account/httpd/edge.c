@@ -65,6 +65,7 @@ int account_edge_allows(request_rec *r, const account_server_t *server)
     account_site_t site = {
         .allow_navigation = server->allow_navigation,
         .trust_same_site = server->trust_same_site,
+        .listed = server->sites.allowed,
     };
     apr_array_header_t *origins = apr_array_make(r->pool, 4, sizeof(const char *));
 

@@ -5,7 +5,7 @@
 #include <http_request.h>
 #include <string.h>
 
-#include "httpd/glue.h"
+#include "httpd/policy.h"
 
 APLOG_USE_MODULE(account);
 
@@ -182,13 +182,6 @@ static account_outcome_e read_body(request_rec *r, const account_server_t *serve
                                                : ACCOUNT_OK;
 }
 
-static int send_options(request_rec *r, const account_match_t *match)
-{
-    apr_table_setn(r->headers_out, "Allow", apr_pstrcat(r->pool, match->allow, ", OPTIONS", NULL));
-    ap_set_content_length(r, 0);
-    return OK;
-}
-
 void account_handler_prepare(request_rec *r, account_exchange_t *x)
 {
     const account_server_t *server = account_server_of(r->server);
@@ -227,7 +220,7 @@ static int handler(request_rec *r)
         return HTTP_BAD_REQUEST; /* HTTP/0.9 has no headers, so nobody knows who asks */
     }
     if (r->method_number == M_OPTIONS) {
-        return send_options(r, &request->match);
+        return account_policy_options(r, server, &request->match);
     }
     account_handler_prepare(r, &x);
     refusal = refuse_query_secrets(r, &x, request);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "httpd/counters.h"
-#include "httpd/glue.h"
+#include "httpd/policy.h"
 
 APLOG_USE_MODULE(account);
 
@@ -19,7 +19,7 @@ static void set_cookie(request_rec *r, const account_server_t *server, const cha
 {
     apr_table_addn(r->err_headers_out, "Set-Cookie",
                    apr_pstrcat(r->pool, name, "=", value, "; Path=/", life,
-                               "; HttpOnly; SameSite=Lax",
+                               "; HttpOnly; SameSite=", account_sites_same_site(&server->sites),
                                account_edge_is_secure(r, server) ? "; Secure" : "", NULL));
 }
 
@@ -74,24 +74,6 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
                   response->refused ? "." : "", response->refused ? response->refused : "");
 }
 
-/* A page may send its own form (under no-referrer Chromium would say "Origin: null" then), and that
- * is all that it may; its own address, which has the token, goes into no Referer. What is no page
- * is for programs. */
-static void set_policy(request_rec *r, const account_response_t *response)
-{
-    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
-    apr_table_setn(r->headers_out, "Cross-Origin-Resource-Policy", "same-origin");
-    apr_table_setn(r->headers_out, "Referrer-Policy",
-                   response->is_page ? "strict-origin" : "no-referrer");
-    if (response->is_page) {
-        apr_table_setn(r->headers_out, "Content-Security-Policy",
-                       "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-                       "frame-ancestors 'none'; base-uri 'none'");
-        apr_table_setn(r->headers_out, "X-Frame-Options", "DENY");
-    }
-}
-
 int account_reply_send(request_rec *r, const account_server_t *server, const account_exchange_t *x,
                        const account_response_t *response)
 {
@@ -105,7 +87,7 @@ int account_reply_send(request_rec *r, const account_server_t *server, const acc
     r->status = response->status;
     ap_set_content_type(r, response->type);
     ap_set_content_length(r, response->length);
-    set_policy(r, response);
+    account_policy_set(r, server, response->is_page);
     if (response->answer.outcome == ACCOUNT_BAD_METHOD) {
         apr_table_setn(r->headers_out, "Allow", x->match->allow);
     }

@@ -42,9 +42,7 @@ static void take_out_query(request_rec *r)
     }
 }
 
-/* The path as the core will see it later: decoded once, without //, /./ and /../. NULL: it will be
- * refused. */
-static const char *normal_path(const request_rec *r)
+const char *account_secrecy_path(const request_rec *r)
 {
     char *path = apr_pstrdup(r->pool, r->uri ? r->uri : "");
 
@@ -116,6 +114,7 @@ void account_secrecy_take_out_cookies(request_rec *r, const apr_array_header_t *
     }
 }
 
+/* Before anybody else. */
 static int post_read_request(request_rec *r)
 {
     const account_server_t *server = account_server_of(r->server);
@@ -130,10 +129,22 @@ static int post_read_request(request_rec *r)
     if (server->cookie_remove) {
         account_secrecy_take_out_cookies(r, server->taken_out);
     }
-    path = normal_path(r);
+    path = account_secrecy_path(r);
     if (!path || account_router_match(server->router, path, r->method, &match, r->pool)) {
         request->own = path ? match.mount->contract->cookie : NULL;
         request->query = r->args;
+        if (server->sites.inspect_secrets != 1) {
+            take_out_query(r);
+        }
+    }
+    return DECLINED;
+}
+
+/* After mod_security, where that may see them. */
+static int post_inspection(request_rec *r)
+{
+    if (!r->main && account_request_of(r)->query
+        && account_server_of(r->server)->sites.inspect_secrets == 1) {
         take_out_query(r);
     }
     return DECLINED;
@@ -171,9 +182,12 @@ static int log_transaction(request_rec *r)
 
 void account_secrecy_register_hooks(apr_pool_t *pool)
 {
-    static const char *const before[] = {"mod_log_forensic.c", NULL};
+    static const char *const inspector[] = {"mod_security2.c", NULL};
+    static const char *const before[] = {"mod_security2.c", "mod_log_forensic.c", NULL};
+    static const char *const forensic[] = {"mod_log_forensic.c", NULL};
 
     (void)pool;
     ap_hook_post_read_request(post_read_request, NULL, before, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_read_request(post_inspection, inspector, forensic, APR_HOOK_REALLY_FIRST);
     ap_hook_log_transaction(log_transaction, NULL, before, APR_HOOK_REALLY_FIRST);
 }

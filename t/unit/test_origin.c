@@ -13,6 +13,7 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define OWN "https://shop.example"
 #define OTHER_OWN "http://127.0.0.1:8080"
+#define APP "https://app.other.example"
 
 /* Bits of a site's settings. */
 enum { NAVIGATION = 1, SIBLINGS = 2 };
@@ -23,6 +24,15 @@ static apr_array_header_t *origins(apr_pool_t *pool)
 
     APR_ARRAY_PUSH(list, const char *) = OWN;
     APR_ARRAY_PUSH(list, const char *) = OTHER_OWN;
+    return list;
+}
+
+static apr_array_header_t *listed(apr_pool_t *pool)
+{
+    apr_array_header_t *list = apr_array_make(pool, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(list, const char *) = "http://127.0.0.1:3000";
+    APR_ARRAY_PUSH(list, const char *) = APP;
     return list;
 }
 
@@ -99,6 +109,11 @@ static const rule_t rules[] = {
     {ANY, ANY, "style", ANY, ANY, ANY, ANY, 0, 0},
     {ANY, ANY, "object", ANY, ANY, ANY, ANY, 0, 0},
     {ANY, ANY, "embed", ANY, ANY, ANY, ANY, 0, 0},
+    /* a script of a listed origin that fetches */
+    {"cross-site", "cors", ANY, ANY, APP, ANY, ANY, 0, 1},
+    {"same-site", "cors", ANY, ANY, APP, ANY, ANY, 0, 1},
+    {ABSENT, "cors", ANY, ANY, APP, ANY, ANY, 0, 1},
+    {ABSENT, ABSENT, ABSENT, ANY, APP, ANY, ANY, 0, 1},
     /* a script */
     {"same-origin", ANY, ANY, ANY, ANY, ANY, ANY, 0, 1},
     {"none", ANY, ANY, ANY, ANY, ANY, ANY, 0, 1},
@@ -141,7 +156,7 @@ static const char *const modes[] = {"cors",    "same-origin", "navigate", "neste
                                     "no-cors", NULL};
 static const char *const dests[] = {"empty", "document", "iframe", "image", "script",
                                     "style", "object",   "embed",  NULL};
-static const char *const froms[] = {OWN, "https://evil.example", "null", NULL};
+static const char *const froms[] = {OWN, "https://evil.example", "null", APP, NULL};
 static const char *const referers[] = {OWN "/login.html", "https://evil.example/x", NULL};
 static const char *const purposes[] = {"prefetch", "prefetch;prerender", NULL};
 static const char *const methods[] = {"GET", "POST"};
@@ -165,7 +180,8 @@ static int check_cell(const unsigned at[AXES], apr_pool_t *pool)
         .referer = referers[at[REFERER]],
     };
     int settings = (int)at[SETTINGS];
-    account_site_t site = {origins(pool), settings & NAVIGATION, (settings & SIBLINGS) != 0};
+    account_site_t site = {origins(pool), settings & NAVIGATION, (settings & SIBLINGS) != 0,
+                           listed(pool)};
     int wanted = wanted_of(&browser, settings);
     int got = account_origin_allows(&browser, &site, pool);
 
@@ -269,6 +285,63 @@ static void test_clients(apr_pool_t *pool)
          {"POST", "same-origin", "navigate", "document", NULL, "null", NULL, NULL, NULL},
          0,
          1},
+        {"fetch() of a listed origin",
+         {"POST", "cross-site", "cors", "empty", NULL, APP, APP "/", "*/*", NULL},
+         0,
+         1},
+        {"the same by GET",
+         {"GET", "cross-site", "cors", "empty", NULL, APP, NULL, "*/*", NULL},
+         0,
+         1},
+        {"XMLHttpRequest of a listed origin, old",
+         {"POST", NULL, NULL, NULL, NULL, APP, APP "/", "*/*", NULL},
+         0,
+         1},
+        {"a form of a listed origin",
+         {"POST", "cross-site", "navigate", "document", NULL, APP, APP "/", NULL, "1"},
+         3,
+         0},
+        {"a form of a listed origin, old",
+         {"POST", NULL, NULL, NULL, NULL, APP, APP "/", "text/html,application/xhtml+xml", NULL},
+         3,
+         0},
+        {"a form of a listed origin, older",
+         {"POST", NULL, NULL, NULL, NULL, APP, APP "/", "text/html, */*; q=0.01", NULL},
+         3,
+         0},
+        {"a form of a listed origin that upgrades",
+         {"POST", NULL, NULL, NULL, NULL, APP, APP "/", NULL, "1"},
+         3,
+         0},
+        {"fetch() of a listed origin, no-cors",
+         {"POST", "cross-site", "no-cors", "empty", NULL, APP, APP "/", "*/*", NULL},
+         3,
+         0},
+        {"img of a listed origin, CORS",
+         {"GET", "cross-site", "cors", "image", NULL, APP, APP "/", NULL, NULL},
+         3,
+         0},
+        {"a prefetch of a listed origin",
+         {"GET", "cross-site", "cors", "empty", "prefetch", APP, APP "/", NULL, NULL},
+         3,
+         0},
+        {"a listed origin, only by Referer",
+         {"GET", NULL, NULL, NULL, NULL, NULL, APP "/", NULL, NULL},
+         3,
+         0},
+        {"a listed origin in capitals",
+         {"POST", "cross-site", "cors", "empty", NULL, "HTTPS://APP.other.example", NULL, NULL,
+          NULL},
+         3,
+         0},
+        {"a listed origin with its port",
+         {"POST", "cross-site", "cors", "empty", NULL, APP ":443", NULL, NULL, NULL},
+         3,
+         0},
+        {"a listed origin of a longer name",
+         {"POST", "cross-site", "cors", "empty", NULL, APP ".evil.example", NULL, NULL, NULL},
+         3,
+         0},
         {"a form of evil",
          {"POST", "cross-site", "navigate", "document", NULL, "https://evil.example", NULL, NULL,
           NULL},
@@ -407,7 +480,7 @@ static void test_clients(apr_pool_t *pool)
 
     for (i = 0; i < COUNT(rows); i++) {
         account_site_t site = {origins(pool), rows[i].settings & NAVIGATION,
-                               (rows[i].settings & SIBLINGS) != 0};
+                               (rows[i].settings & SIBLINGS) != 0, listed(pool)};
 
         is_int(account_origin_allows(&rows[i].browser, &site, pool), rows[i].wanted, "%s",
                rows[i].name);
@@ -468,6 +541,105 @@ static void test_origin_of(apr_pool_t *pool)
     }
 }
 
+/* Without a list nobody else passes. */
+static void test_no_list(apr_pool_t *pool)
+{
+    account_browser_t browser = {
+        .method = "POST", .sec_fetch_site = "cross-site", .sec_fetch_mode = "cors", .origin = APP};
+    account_site_t site = {.origins = origins(pool)};
+
+    is_int(account_origin_allows(&browser, &site, pool), 0, "no list");
+    site.listed = apr_array_make(pool, 1, sizeof(const char *));
+    is_int(account_origin_allows(&browser, &site, pool), 0, "an empty list");
+    site.listed = listed(pool);
+    is_int(account_origin_allows(&browser, &site, pool), 1, "a list");
+    is_int(account_origin_is_listed(NULL, site.listed), 0, "no Origin is not listed");
+    is_int(account_origin_is_listed("", site.listed), 0, "an empty one is not listed");
+    is_int(account_origin_is_listed("null", site.listed), 0, "null is not listed");
+}
+
+static void test_parse(apr_pool_t *pool)
+{
+    static const struct {
+        const char *word;
+        const char *wanted; /* the origin, or (in the text) what is wrong */
+        int good;
+    } rows[] = {
+        {"https://app.example", "https://app.example", 1},
+        {"https://app.example/", "https://app.example", 1},
+        {"HTTPS://App.Example:443", "https://app.example", 1},
+        {"http://127.0.0.1:3000", "http://127.0.0.1:3000", 1},
+        {"http://[::1]:3000", "http://[::1]:3000", 1},
+        {"*", "* would let every site", 0},
+        {"null", "null is what any page", 0},
+        {"NULL", "null is what any page", 0},
+        {"https://*.example", "no origin", 0},
+        {"https://app.example/path", "no origin", 0},
+        {"https://app.example//", "no origin", 0},
+        {"https://app.example?", "no origin", 0},
+        {"https://app.example#x", "no origin", 0},
+        {"https://user@app.example", "no origin", 0},
+        {"https://app.ex\303\244mple", "no origin", 0},
+        {"https://app.example,https://b.example", "no origin", 0},
+        {"https://", "no origin", 0},
+        {"app.example", "no origin", 0},
+        {"//app.example", "no origin", 0},
+        {"ftp://app.example", "no origin", 0},
+        {"chrome-extension://abc", "no origin", 0},
+        {"https://app.example:x", "no origin", 0},
+        {"", "no origin", 0},
+    };
+    apr_size_t i;
+
+    for (i = 0; i < COUNT(rows); i++) {
+        const char *origin;
+        const char *error = account_origin_parse(rows[i].word, &origin, pool);
+
+        if (rows[i].good) {
+            is_str(origin, rows[i].wanted, "\"%s\" is an origin", fixture_shown(rows[i].word));
+            is_str(error, NULL, "and nothing is wrong with it");
+        }
+        else {
+            ok(error && strstr(error, rows[i].wanted), "\"%s\": %s", fixture_shown(rows[i].word),
+               rows[i].wanted);
+            is_str(origin, NULL, "and there is no origin");
+        }
+    }
+}
+
+static void test_same_site(void)
+{
+    static const struct {
+        const char *a;
+        const char *b;
+        int wanted;
+    } rows[] = {
+        {"https://shop.example", "https://shop.example", 1},
+        {"https://shop.example", "https://shop.example:8443", 1},
+        {"https://app.shop.example", "https://shop.example", 1},
+        {"https://a.app.shop.example", "https://b.shop.example", 1},
+        {"http://shop.example", "https://shop.example", 0},
+        {"https://shop.example", "http://shop.example:443", 0},
+        {"https://app.example", "https://shop.example", 0},
+        {"https://eshop.example", "https://shop.example", 0},
+        {"https://x.eshop.example", "https://shop.example", 0},
+        {"http://localhost:1", "http://localhost:2", 1},
+        {"http://localhost", "http://127.0.0.1", 0},
+        {"http://127.0.0.1", "http://127.0.0.1:8080", 1},
+        {"http://10.0.0.1", "http://127.0.0.1", 0},
+        {"http://1.1.0.1", "http://2.2.0.1", 0},
+        {"http://[::1]", "http://[::1]:8080", 1},
+        {"http://[::1]", "http://[::2]", 0},
+    };
+    apr_size_t i;
+
+    for (i = 0; i < COUNT(rows); i++) {
+        is_int(account_origin_same_site(rows[i].a, rows[i].b), rows[i].wanted, "%s and %s",
+               rows[i].a, rows[i].b);
+        is_int(account_origin_same_site(rows[i].b, rows[i].a), rows[i].wanted, "and the reverse");
+    }
+}
+
 int main(void)
 {
     apr_pool_t *pool;
@@ -477,6 +649,9 @@ int main(void)
     test_matrix(pool);
     test_clients(pool);
     test_origin_of(pool);
+    test_no_list(pool);
+    test_parse(pool);
+    test_same_site();
     apr_pool_destroy(pool);
     return done_testing();
 }
