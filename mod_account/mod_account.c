@@ -19,6 +19,7 @@ static void register_hooks(apr_pool_t *pool)
     account_claims_register_hooks(pool);
     account_authn_register_hooks(pool);
     account_authz_register_hooks(pool);
+    account_basic_register_hooks(pool);
     account_forward_register_hooks(pool);
     account_audit_register_hooks(pool);
     account_status_register_hooks(pool);

@@ -4,18 +4,17 @@
 #include "action/codes.h"
 #include "action/device.h"
 #include "action/hashing.h"
+#include "action/login.h"
 #include "action/session.h"
 #include "base/text.h"
 
-/* A login with a hash of another cost than today's renews it. That this fails does not fail the
- * login. */
-static void renew_hash(const account_call_t *call, const account_t *account, const char *password)
+void account_login_renew_hash(const account_call_t *call, const account_login_t *login)
 {
     const char *phc;
 
-    if (!account_password_is_current(account->password, &call->settings->cost)
-        && account_hashing_make(call, password, &phc) == APR_SUCCESS) {
-        account_rehash_password(call->store, account, phc);
+    if (!account_password_is_current(login->account->password, &call->settings->cost)
+        && account_hashing_make(call, login->password, &phc) == APR_SUCCESS) {
+        account_rehash_password(call->store, login->account, phc);
     }
 }
 
@@ -23,12 +22,13 @@ static void renew_hash(const account_call_t *call, const account_t *account, con
  * the account before, for that device alone, so that nobody locks the owner out. For a name that
  * nobody has the same is counted as for one that somebody has; where it is not told who exists, by
  * name, so that two names of one account are not seen to be. */
-static void add_guess(const account_call_t *call, const account_t *account,
+static void add_guess(const account_call_t *call, const account_login_t *login,
                       account_budget_t *budget)
 {
     apr_pool_t *pool = call->store->pool;
+    const account_t *account = login->account;
     const char *device = account_device_find(call, account);
-    const char *name = account_text_identifier(pool, account_call_value(call, "account"));
+    const char *name = account_text_identifier(pool, login->name);
     const char *subject =
         account && !call->settings->hides ? account->ref : apr_pstrcat(pool, "?", name, NULL);
 
@@ -39,6 +39,53 @@ static void add_guess(const account_call_t *call, const account_t *account,
     }
     account_budget_add(call, budget, ACCOUNT_LIMIT_PASSWORD_ACCOUNT, subject);
     account_budget_add(call, budget, ACCOUNT_LIMIT_PASSWORD_ADDRESS, account_limit_address(call));
+}
+
+apr_status_t account_login_find(const account_call_t *call, account_login_t *login)
+{
+    return account_find(call->store, account_text_identifier(call->store->pool, login->name),
+                        &login->account);
+}
+
+account_outcome_e account_login_judge(const account_t *account)
+{
+    return account->status == ACCOUNT_ACTIVE    ? ACCOUNT_OK
+           : account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED
+                                                : ACCOUNT_ACCOUNT_DISABLED;
+}
+
+apr_status_t account_login_verify(const account_call_t *call, const account_login_t *login,
+                                  account_answer_t *answer)
+{
+    account_budget_t budget = {.count = 0};
+    int matches = 0, taken;
+    apr_status_t rv;
+
+    answer->subject = login->account;
+    add_guess(call, login, &budget);
+    rv = account_budget_take(call, &budget, answer, &taken);
+    if (rv != APR_SUCCESS || !taken) {
+        return rv;
+    }
+    rv = account_hashing_verify(call, login->account, login->password, &matches);
+    if (rv == APR_SUCCESS && (!login->account || !matches)) {
+        answer->outcome = login->account || call->settings->hides ? ACCOUNT_WRONG_PASSWORD
+                                                                  : ACCOUNT_UNKNOWN_ACCOUNT;
+        return APR_SUCCESS;
+    }
+    account_budget_return(call, &budget); /* right, or not looked at */
+    if (rv == APR_SUCCESS) {
+        answer->outcome = account_login_judge(login->account);
+    }
+    return rv;
+}
+
+void account_login_forgive(const account_call_t *call, const account_login_t *login)
+{
+    account_budget_t budget = {.count = 0};
+
+    add_guess(call, login, &budget);
+    account_budget_return(call, &budget);
 }
 
 /* The code that came along is spent in the transaction that begins the session. */
@@ -70,51 +117,26 @@ static apr_status_t begin_with_code(const account_call_t *call, const account_t 
     return rv;
 }
 
-/* Only who knows the password learns that the account is closed. */
-static apr_status_t begin(const account_call_t *call, const account_t *account,
-                          account_answer_t *answer)
-{
-    apr_status_t rv;
-
-    if (account->status != ACCOUNT_ACTIVE) {
-        answer->outcome =
-            account->status == ACCOUNT_PENDING ? ACCOUNT_NOT_ACTIVATED : ACCOUNT_ACCOUNT_DISABLED;
-        return APR_SUCCESS;
-    }
-    rv = account_call_value(call, "code") ? begin_with_code(call, account, answer)
-                                          : account_session_log_in(call, account, answer);
-    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
-        answer->account = account;
-        renew_hash(call, account, account_call_value(call, "password"));
-    }
-    return rv;
-}
-
 /* ACCOUNT_EROLLBACK: the hash that was verified is no longer the account's. */
 static apr_status_t log_in(const account_call_t *call, account_answer_t *answer)
 {
-    account_budget_t budget = {.count = 0};
-    const account_t *account;
-    int matches = 0, taken;
-    apr_status_t rv = account_call_find(call, "account", &account);
+    account_login_t login = {.name = account_call_value(call, "account"),
+                             .password = account_call_value(call, "password")};
+    apr_status_t rv = account_login_find(call, &login);
 
-    if (rv != APR_SUCCESS) {
+    if (rv == APR_SUCCESS) {
+        rv = account_login_verify(call, &login, answer);
+    }
+    if (rv != APR_SUCCESS || answer->outcome != ACCOUNT_OK) {
         return rv;
     }
-    answer->subject = account;
-    add_guess(call, account, &budget);
-    rv = account_budget_take(call, &budget, answer, &taken);
-    if (rv != APR_SUCCESS || !taken) {
-        return rv;
+    rv = account_call_value(call, "code") ? begin_with_code(call, login.account, answer)
+                                          : account_session_log_in(call, login.account, answer);
+    if (rv == APR_SUCCESS && answer->outcome == ACCOUNT_OK) {
+        answer->account = login.account;
+        account_login_renew_hash(call, &login);
     }
-    rv = account_hashing_verify(call, account, account_call_value(call, "password"), &matches);
-    if (rv == APR_SUCCESS && (!account || !matches)) {
-        answer->outcome =
-            account || call->settings->hides ? ACCOUNT_WRONG_PASSWORD : ACCOUNT_UNKNOWN_ACCOUNT;
-        return APR_SUCCESS;
-    }
-    account_budget_return(call, &budget); /* right, or not looked at */
-    return rv == APR_SUCCESS ? begin(call, account, answer) : rv;
+    return rv;
 }
 
 apr_status_t account_do_login(const account_call_t *call, account_answer_t *answer)

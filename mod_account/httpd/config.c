@@ -6,6 +6,7 @@
 #include <http_log.h>
 #include <string.h>
 
+#include "httpd/cache.h"
 #include "httpd/claims.h"
 #include "httpd/glue.h"
 
@@ -344,6 +345,9 @@ const command_rec account_commands[] = {
                      "argon2id m=… t=… p=…, or scrypt ln=… r=… p=…"),
     AP_INIT_TAKE1("AccountHashSlots", set_hash_slots, NULL, RSRC_CONF,
                   "passwords hashed at once, in all processes together"),
+    AP_INIT_TAKE1(
+        "AccountCache", account_cache_directive, NULL, RSRC_CONF,
+        "shmcb, shmcb:file(bytes) or off: where right passwords are remembered for a while"),
     AP_INIT_TAKE1("AccountSessionIdle", set_session_idle, NULL, RSRC_CONF,
                   "how long a session lives without a request"),
     AP_INIT_TAKE1("AccountSessionLife", set_session_life, NULL, RSRC_CONF,

@@ -29,6 +29,7 @@ typedef struct account_shared_t {
     account_gate_t *gate;
     apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
     const char *writer_file;
+    struct account_cache_store_t *cache; /* cache.c */
     struct account_counters_t *counters; /* counters.c; NULL before the start */
     struct account_background_t
         *background; /* background.c; NULL: nothing goes on beside requests */
@@ -63,7 +64,7 @@ typedef struct account_server_t {
     const char *header_prefix;        /* "": off */
     account_keys_t *header_keys;      /* what headers for back ends are signed with, or NULL */
     apr_array_header_t *requirements; /* of account_requirement_t: in its own sections; or NULL */
-    const char *audit_log; /* "off", "error-log", a path, or "|program" */
+    const char *audit_log;            /* "off", "error-log", a path, or "|program" */
     account_options_t options;
     account_sites_t sites;
     apr_array_header_t
@@ -72,7 +73,7 @@ typedef struct account_server_t {
     /* made by check_config (startup.c) */
     account_backend_t *backend; /* NULL: no AccountDatabase, so nothing is served */
     account_settings_t settings;
-    account_router_t *router; /* of mounts */
+    account_router_t *router;         /* of mounts */
     int has_page[ACCOUNT_LINK_COUNT]; /* the realm has a page for it */
     apr_array_header_t *cookie_names; /* of const char *: of every contract mounted in the realm */
     apr_array_header_t *taken_out;    /* of const char *: what AccountCookieRemove takes out */

@@ -75,6 +75,9 @@ int account_headers_set(request_rec *r, const account_identity_t *identity, apr_
 const char *account_headers_set_prefix(cmd_parms *cmd, void *directory, const char *word);
 const char *account_headers_set_key(cmd_parms *cmd, void *directory, const char *path);
 
+/* basic.c: AuthBasicProvider account, AuthFormProvider account. */
+void account_basic_register_hooks(apr_pool_t *pool);
+
 /* secrecy.c: keeps secrets in URLs out of logs. */
 void account_secrecy_register_hooks(apr_pool_t *pool);
 

@@ -28,7 +28,8 @@ typedef struct account_request_t {
     const account_identity_t *identity; /* NULL: this request_rec was not authenticated by us */
     int is_unknown; /* somebody asked who sends this, and the machine failed: no answer, but 503 */
     int is_stale;   /* a Require wanted a more recent password */
-    int is_being_answered; /* the handlers have begun */
+    int is_being_answered;         /* the handlers have begun */
+    struct account_basic_t *basic; /* basic.c */
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
     account_caller_t caller;

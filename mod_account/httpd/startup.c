@@ -11,6 +11,7 @@
 #include <unixd.h>
 #include <util_mutex.h>
 
+#include "httpd/cache.h"
 #include "httpd/counters.h"
 #include "httpd/glue.h"
 #include "store/statements.h"
@@ -259,14 +260,19 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
             return !OK;
         }
     }
-    return account_background_check(servers) && account_needs_check(servers, pconf) ? OK : !OK;
+    return account_background_check(servers) && account_needs_check(servers, pconf)
+                   && account_cache_check(servers, pconf)
+               ? OK
+               : !OK;
 }
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog, (void)ptemp;
-    return ap_mutex_register(pconf, WRITER_MUTEX, NULL, APR_LOCK_DEFAULT, 0) == APR_SUCCESS ? OK
-                                                                                            : !OK;
+    return ap_mutex_register(pconf, WRITER_MUTEX, NULL, APR_LOCK_DEFAULT, 0) == APR_SUCCESS
+                   && account_cache_register(pconf) == APR_SUCCESS
+               ? OK
+               : !OK;
 }
 
 static account_database_config_t database_config(const account_shared_t *shared,
@@ -392,7 +398,8 @@ static void warn(server_rec *servers)
  * 3. the mutex of SQLite writers, if there is an SQLite database
  * 4. SQLite files: made and migrated, as the user of the children
  * 5. threads for what goes on beside requests: mod_watchdog's own hook comes after this one
- * 6. warnings, once
+ * 6. the cache
+ * 7. warnings, once
  */
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *servers)
 {
@@ -424,7 +431,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (account_background_create(servers, pconf) /*5*/ != APR_SUCCESS) {
         return !OK;
     }
-    warn(servers); /*6*/
+    if (account_cache_create(servers, pconf) /*6*/ != APR_SUCCESS) {
+        return !OK;
+    }
+    warn(servers); /*7*/
     return OK;
 }
 
@@ -437,6 +447,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
     account_counters_begin(shared);
     account_background_begin(servers, pchild);
     account_gate_attach(shared->gate, pchild);
+    account_cache_begin(servers, pchild);
     if (shared->writer) {
         rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);
         if (rv != APR_SUCCESS) {
