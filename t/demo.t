@@ -181,7 +181,9 @@ like($logs, qr{"POST /user/login\.do HTTP/1\.1" 200}, 'it logs');
 unlike($logs, qr/open-(?:sesame|barley)|kalengo201|深圳/, 'but no secret');
 my @secrets = map { $_->{code} // $_->{link} =~ s/.*token=//r } grep { $_->{code} || $_->{link} } @messages;
 is_deeply([ grep { index($logs, $_) >= 0 } @secrets ], [], 'neither a code nor a token');
-unlike($logs, qr/\[\w+:(?:warn|error|crit|alert|emerg)\]/, 'and no complaint');
+# what was refused above is a line of httpd's (AH01630) and one of ours
+my @complaints = grep { !/ AH01630: client denied| AC00230: / } $logs =~ /^.*\[\w+:(?:warn|error|crit|alert|emerg)\].*/mg;
+is("@complaints", '', 'and no complaint');
 
 # Again: nothing to build, and the accounts are there.
 cmp_ok(start() // 'never', '<', 10, 'a second start is quick');
