@@ -53,12 +53,16 @@ my @cookie = 'Cookie: ' . $jar->header;
 my $question = '?username=smuggled&password=' . $password . '&email=smuggled@example.com';
 my $count = 0;
 for my $contract (@shipped) {
-    my %takes;    # path => its methods
+    my (%takes, %like);    # path => its methods; the pattern of a path => its methods
     my $text = slurp("$ROOT/conf/contracts/$contract.conf");
     while ($text =~ /<AccountRoute \S+ (\S+) (\S+)>/g) {
         my ($methods, $route) = ($1, $2);
         my $path = ($mount{$contract} =~ s{/\z}{}r) . ($route =~ s/\{\w+\}/13800138000/gr);
-        $takes{$path}{$_} = 1 for split /\|/, $methods;
+        my $like = quotemeta(($mount{$contract} =~ s{/\z}{}r) . $route) =~ s/\\\{\w+\\\}/[^\/]+/gr;
+        $takes{$path}{$_} = $like{$like}{$_} = 1 for split /\|/, $methods;
+    }
+    for my $path (keys %takes) {    # "/sessions/end" is one of "/sessions/{session_id}" too
+        for my $like (grep { $path =~ /\A$_\z/ } keys %like) { $takes{$path}{$_} = 1 for keys %{ $like{$like} } }
     }
     for my $path (sort keys %takes) {
         my (%wrong, %declared);
