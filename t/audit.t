@@ -284,7 +284,7 @@ like($standard->error_log, qr/AC00230: \{"datetime":.*"appid":"default","event":
 $standard->stop;
 for ([ 'AccountAuditLog nothing/audit.log', qr/AccountAuditLog: there is no folder \S+\/nothing\/: make it first/ ],
     [ 'AccountAuditLog "|"', qr/AccountAuditLog: after \| the program is missing/ ], [ 'AccountAuditLog ""', qr/AccountAuditLog takes one argument/ ],
-    [ "<Location /x>\nAccountAuditLog off\n</Location>", qr/AccountAuditLog not allowed/ ]) {
+    [ "<Location /x>\nAccountAuditLog off\n</Location>", qr/AccountAuditLog belongs into the server's configuration/ ]) {
     my ($conf, $text) = @$_;
     my ($status, $said) = configtest($conf);
     isnt($status, 0, "wrong: $conf");

@@ -402,7 +402,7 @@ $plain->stop;
 
 # --- an error page in the guarded place is not a second guess; too many at once is 503 ---
 
-my $busy = Account::Server->new(modules => [@modules], files => \%files, mounts => "AccountMount /user mmall\n", hash => 'argon2id m=65536 t=3 p=1',
+my $busy = Account::Server->new(modules => [@modules], files => \%files, mounts => "AccountMount /user mmall\n", hash => 'argon2id m=131072 t=4 p=1',
     conf => $places . "AccountHashSlots 1\nAccountLimit password-account 3/1h\n<Location /dav>\nErrorDocument 401 /dav/index.html\n</Location>\n")->start;
 register($busy, 'anna', my $annas = 'Sesame-anna-basic');
 is($busy->get('/dav/', headers => header('anna', "x$_$annas"))->{status}, 401, 'ErrorDocument 401 in the same place') for 1 .. 3;

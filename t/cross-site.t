@@ -109,6 +109,15 @@ sub want_token {
     return;
 }
 
+# Somebody is signed in elsewhere too.
+sub other_session {
+    my $jar = Account::Jar->new;
+    post_ok("$mount{mmall}/login.do", { username => $user{name}, password => $password }, cookie => $jar);
+    my ($own) = $server->get("$mount{devices}/sessions", cookie => $user{cookie})->{json}{sessions};
+    ($user{other}) = map { $_->{id} } grep { !$_->{current} } @$own;
+    return;
+}
+
 my ($shop, $api, $mobile) = @mount{qw(mmall youhaosuda kalengo)};
 my ($phones, $codes) = ($mount{guochuang}, $mount{jintong} =~ s{/\z}{}r);
 my $b64 = sub { encode_base64($_[0], '') };
@@ -184,6 +193,10 @@ my %routes = (
         reset => [ "$mount{links}/reset", sub { (token => $user{token}, $twice->("$password-2")) },
             sub { post_ok("$mobile/forgotpwd", { email => $user{email} }); want_token($user{email}) } ],
     },
+    devices => {
+        end_by_post => [ "$mount{devices}/sessions/end", sub { (session_id => $user{other}) }, \&other_session ],
+        end_others_by_post => [ "$mount{devices}/sessions/end-others", sub { () }, \&other_session ],
+    },
     management => {
         role => [ "$mount{management}/role", sub { (account => 'victim', role => 'admin') } ],
         disable => [ "$mount{management}/disable", sub { (account => 'victim') } ],
@@ -194,7 +207,7 @@ my %routes = (
 post_ok("$shop/register.do", { username => 'victim', password => $password, email => 'victim@example.com' });
 
 # What reads only; all other routes of all contracts are above.
-my %reads = map { $_ => 1 } qw(none current check_identifier security_question points captcha captcha_image open_link);
+my %reads = map { $_ => 1 } qw(none current sessions check_identifier security_question points captcha captcha_image open_link);
 my (%methods, %at, @missing);
 for my $contract (@shipped) {
     my $text = slurp("$ROOT/conf/contracts/$contract.conf");
@@ -202,6 +215,7 @@ for my $contract (@shipped) {
         my ($route, $methods, $action) = ($1, $2, $4);
         $at{"$contract $route"} = "$contract $3";
         $methods{"$contract $route"} = { map { $_ => 1 } split /\|/, $methods };
+        next if $methods eq 'DELETE';    # no form and no link sends it; tried below
         push @missing, "$contract $route" if !$reads{$action} && !$routes{$contract}{$route};
     }
 }
@@ -319,4 +333,20 @@ for my $contract (sort keys %routes) {
     }
 }
 cmp_ok($tried, '>=', 50_000, "$tried requests in all, $refused of them refused");
+# --- DELETE: scripts only, and they ask first ---
+
+new_user();
+other_session();
+my $sessions = sub { $server->sql("SELECT COUNT(*) FROM account_session WHERE account = $user{id}") };
+for my $path ("$mount{devices}/sessions/$user{other}", "$mount{devices}/sessions") {
+    for my $headers ({ Origin => 'http://evil.example' }, { Origin => 'null' }, { 'Sec-Fetch-Site' => 'cross-site', 'Sec-Fetch-Mode' => 'cors' },
+        { 'Sec-Fetch-Site' => 'same-site', 'Sec-Fetch-Mode' => 'cors' }, { Referer => 'http://evil.example/' }) {
+        my $r = $server->request(DELETE => $path, cookie => $user{cookie}, headers => $headers);
+        is($r->{status}, 403, "DELETE $path: " . join ', ', %$headers);
+    }
+    is($sessions->(), 2, 'both sessions live');
+}
+is($server->request(DELETE => "$mount{devices}/sessions/$user{other}", cookie => $user{cookie})->{status}, 200, 'a program\'s DELETE');
+is($sessions->(), 1, 'ends one');
+
 done();
