@@ -247,7 +247,6 @@ SKIP: {
     skip 'of MariaDB only', 22 if !$mysql;
     for my $trouble (qw(sigstop stop)) {
         $mariadb->$trouble;
-        sleep 0.3;    # its threads stop one after the other
         for my $try (1 .. 3) {
             my $start = time;
             $figures = figures();

@@ -82,7 +82,13 @@ sub answers {
 }
 
 sub kill9   { my ($self) = @_; $self->{process}->signal('KILL'); $self->{process}->wait_for(10); return $self }
-sub sigstop { my ($self) = @_; $self->{process}->signal('STOP'); return $self }
+# Returns when it has really stopped: its threads do so one after the other, and one that has not yet answers.
+sub sigstop {
+    my ($self) = @_;
+    $self->{process}->signal('STOP');
+    wait_until(10, sub { !grep { slurp($_) !~ /\) T / } glob '/proc/' . $self->pid . '/task/*/stat' }) or croak 'MariaDB does not stop';
+    return $self;
+}
 sub sigcont { my ($self) = @_; $self->{process}->signal('CONT'); return $self }
 
 sub stop {
