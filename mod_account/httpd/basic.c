@@ -112,7 +112,7 @@ static void prepare_call(request_rec *r, account_call_t *call)
 /* The machine failed: nobody is let in, and nobody is told that the password is wrong. */
 static void fail(request_rec *r, apr_status_t rv, result_t *result)
 {
-    int known = rv >= APR_OS_START_USERERR; /* and logged by the core, once */
+    int known = ACCOUNT_STATUS_IS_OURS(rv);
 
     ap_log_rerror(APLOG_MARK, APLOG_INFO, known ? 0 : rv, r,
                   ACLOGNO(00272) "whether the password is right can't be found out now: 503");

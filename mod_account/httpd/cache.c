@@ -51,6 +51,7 @@ const char *account_cache_directive(cmd_parms *cmd, void *directory, const char 
         store_of(account_server_of(cmd->server)->shared, cmd->pool);
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     const char *colon = strchr(word, ':');
+    apr_size_t length = colon ? (apr_size_t)(colon - word) : strlen(word);
 
     (void)directory;
     if (error) {
@@ -64,7 +65,7 @@ const char *account_cache_directive(cmd_parms *cmd, void *directory, const char 
         store->name = NULL;
         return NULL;
     }
-    if (strncmp(word, STANDARD, strlen(STANDARD)) != 0 || (word[5] && word[5] != ':')) {
+    if (length != strlen(STANDARD) || strncmp(word, STANDARD, length) != 0) {
         return apr_psprintf(
             cmd->pool, "AccountCache takes shmcb, shmcb:FILE(BYTES) or off; there is no %s", word);
     }

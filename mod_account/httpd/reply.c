@@ -59,7 +59,7 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
     if (response->failure != APR_SUCCESS) {
         /* the trouble of a database or gateway is in the log already, once and not for each request
          */
-        int known = response->failure >= APR_OS_START_USERERR;
+        int known = ACCOUNT_STATUS_IS_OURS(response->failure);
         const char *why = response->failure == ACCOUNT_EBUSY       ? ", too busy"
                           : response->failure == ACCOUNT_EDELIVERY ? ", messages can't be delivered"
                                                                    : "";

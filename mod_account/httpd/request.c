@@ -162,7 +162,7 @@ const account_identity_t *account_request_caller(request_rec *r)
              own_cookie(r, first))
                          : ACCOUNT_EDATABASE;
     if (rv != APR_SUCCESS) {
-        int known = rv >= APR_OS_START_USERERR; /* and logged by the core, once */
+        int known = ACCOUNT_STATUS_IS_OURS(rv);
 
         ap_log_rerror(APLOG_MARK, known ? APLOG_INFO : APLOG_ERR, known ? 0 : rv, r,
                       ACLOGNO(00260) "who sends this can't be found out now: 503");
