@@ -181,26 +181,26 @@ static apr_status_t store_locked(struct account_cache_store_t *store,
                                   (unsigned int)item->value_length, pool);
 }
 
-static apr_status_t set(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
+static apr_status_t put(struct account_cache_store_t *store, const account_cache_item_t *item,
+                        int only_new, apr_pool_t *pool)
 {
-    apr_status_t rv = lock(baton);
+    apr_status_t rv = lock(store);
 
     if (rv == APR_SUCCESS) {
-        rv = store_locked(baton, item, 0, pool);
-        unlock(baton);
+        rv = store_locked(store, item, only_new, pool);
+        unlock(store);
     }
     return rv;
 }
 
+static apr_status_t set(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
+{
+    return put(baton, item, 0, pool);
+}
+
 static apr_status_t add(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
 {
-    apr_status_t rv = lock(baton);
-
-    if (rv == APR_SUCCESS) {
-        rv = store_locked(baton, item, 1, pool);
-        unlock(baton);
-    }
-    return rv;
+    return put(baton, item, 1, pool);
 }
 
 static apr_status_t take_out(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
@@ -254,7 +254,8 @@ apr_status_t account_cache_create(server_rec *servers, apr_pool_t *pconf)
             ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, servers,
                          ACLOGNO(00274) "mod_socache_shmcb is not loaded, so there is no "
                                         "AccountCache: AuthBasicProvider account hashes the "
-                                        "password of every request");
+                                        "password of every request. Load it, or say AccountCache "
+                                        "off");
         }
         return APR_SUCCESS;
     }
