@@ -26,7 +26,6 @@ APLOG_USE_MODULE(account);
 
 #define NAME_MOST 255
 #define PASSWORD_MOST 255
-#define COOKIES_MOST 3
 
 /* What came of a name and password. */
 typedef struct result_t {
@@ -95,17 +94,15 @@ static int is_text(const char *text, apr_size_t most)
 static void prepare_call(request_rec *r, account_call_t *call)
 {
     const account_server_t *server = account_server_of(r->server);
-    const char *device = server->settings.device_cookie;
 
     *call = (account_call_t){
         .store = account_request_store(r),
         .settings = &server->settings,
         .gate = server->shared->gate,
         .terms.address = r->useragent_ip,
-        .device_cookies = device ? account_request_cookies(
-                              account_request_of(account_request_original(r))->cookies, device,
-                              COOKIES_MOST, r->pool)
-                                 : NULL,
+        .device_cookies =
+            account_request_device_cookies(account_request_of(account_request_original(r))->cookies,
+                                           server->settings.device_cookie, r->pool),
     };
 }
 
