@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "action/session.h"
-#include "base/text.h"
 #include "contract/request.h"
 
 /* The different values of each name's cookies, the own name's first: of apr_array_header_t *. */
@@ -30,6 +29,11 @@ static apr_array_header_t *collect(const account_caller_t *caller, apr_pool_t *p
     return cookies;
 }
 
+static int is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 apr_status_t account_caller_find(account_caller_t *caller, const account_store_t *store,
                                  const apr_array_header_t *names, const char *own)
 {
@@ -38,7 +42,7 @@ apr_status_t account_caller_find(account_caller_t *caller, const account_store_t
 
     if (caller->rv != APR_SUCCESS
         || (caller->is_known && caller->names->nelts == names->nelts
-            && account_text_is_same(caller->own, own))) {
+            && is_same(caller->own, own))) {
         return caller->rv;
     }
     caller->names = names;

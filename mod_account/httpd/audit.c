@@ -76,9 +76,7 @@ static apr_file_t *open_file(const char *path, server_rec *server, apr_pool_t *p
 
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, server,
-                     ACLOGNO(00231) "AccountAuditLog %s can't be opened: the user who starts the "
-                                    "server must be allowed to write it",
-                     path);
+                     ACLOGNO(00231) "AccountAuditLog %s can't be opened", path);
     }
     return rv == APR_SUCCESS ? file : NULL;
 }
