@@ -34,6 +34,19 @@ static int is_same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* Folders may each add a name: as many are not the same ones. */
+static int are_same(const apr_array_header_t *a, const apr_array_header_t *b)
+{
+    int i;
+
+    for (i = 0; a->nelts == b->nelts && i < a->nelts; i++) {
+        if (!is_same(APR_ARRAY_IDX(a, i, const char *), APR_ARRAY_IDX(b, i, const char *))) {
+            return 0;
+        }
+    }
+    return a->nelts == b->nelts;
+}
+
 apr_status_t account_caller_find(account_caller_t *caller, const account_store_t *store,
                                  const apr_array_header_t *names, const char *own)
 {
@@ -41,8 +54,7 @@ apr_status_t account_caller_find(account_caller_t *caller, const account_store_t
     int i;
 
     if (caller->rv != APR_SUCCESS
-        || (caller->is_known && caller->names->nelts == names->nelts
-            && is_same(caller->own, own))) {
+        || (caller->is_known && are_same(caller->names, names) && is_same(caller->own, own))) {
         return caller->rv;
     }
     caller->names = names;
@@ -53,7 +65,7 @@ apr_status_t account_caller_find(account_caller_t *caller, const account_store_t
         apr_array_cat(presented, APR_ARRAY_IDX(cookies, i, apr_array_header_t *));
     }
     /* which name counts first matters only where there are several */
-    if (!caller->is_known || presented->nelts != caller->presented->nelts || cookies->nelts > 1) {
+    if (!caller->is_known || !are_same(presented, caller->presented) || cookies->nelts > 1) {
         caller->rv = account_session_resolve(store, cookies, &caller->session, &caller->account);
     }
     caller->presented = presented;

@@ -132,7 +132,10 @@ void account_request_make_private(request_rec *r)
     while (r->main) {
         r = r->main;
     }
-    apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    /* an expression may be asked last of all, of a reply that nobody is to keep */
+    if (!ap_find_token(r->pool, apr_table_get(r->err_headers_out, "Cache-Control"), "no-store")) {
+        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    }
 }
 
 /* The contract's own cookie counts first. */
