@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "action/session.h"
+#include "base/text.h"
 #include "contract/request.h"
 
 /* The different values of each name's cookies, the own name's first: of apr_array_header_t *. */
@@ -29,18 +30,14 @@ static apr_array_header_t *collect(const account_caller_t *caller, apr_pool_t *p
     return cookies;
 }
 
-static int is_same(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* Folders may each add a name: as many are not the same ones. */
 static int are_same(const apr_array_header_t *a, const apr_array_header_t *b)
 {
     int i;
 
     for (i = 0; a->nelts == b->nelts && i < a->nelts; i++) {
-        if (!is_same(APR_ARRAY_IDX(a, i, const char *), APR_ARRAY_IDX(b, i, const char *))) {
+        if (!account_text_is_same(APR_ARRAY_IDX(a, i, const char *),
+                                  APR_ARRAY_IDX(b, i, const char *))) {
             return 0;
         }
     }
@@ -54,7 +51,8 @@ apr_status_t account_caller_find(account_caller_t *caller, const account_store_t
     int i;
 
     if (caller->rv != APR_SUCCESS
-        || (caller->is_known && are_same(caller->names, names) && is_same(caller->own, own))) {
+        || (caller->is_known && are_same(caller->names, names)
+            && account_text_is_same(caller->own, own))) {
         return caller->rv;
     }
     caller->names = names;
