@@ -26,7 +26,7 @@ my %MPM = (
 # In conf @DIR@, @PORT@, @ROOT@ are replaced.
 sub new {
     my ($class, %opt) = @_;
-    my $self = bless { mpm => 'event', modules => [], conf => '', dir => temp_dir('bench'), port => free_port(), %opt },
+    my $self = bless { mpm => 'event', modules => [], conf => '', mounts => "AccountMount /user mmall\n", dir => temp_dir('bench'), port => free_port(), %opt },
         $class;
     mkdir "$self->{dir}/$_" for qw(logs run htdocs);
     spew("$self->{dir}/mime.types", "text/plain txt\napplication/json json\n");
@@ -54,7 +54,7 @@ sub account_conf {
         . ($self->{hash}  ? "AccountPasswordHash $self->{hash}\n" : '')
         . ($self->{cache} ? "AccountCache $self->{cache}\n"       : '')
         . join('', map { "AccountLimit $_ off\n" } Account::Server::limit_names())
-        . qq(Include "\@ROOT\@/conf/contracts/*.conf"\nAccountMount /user mmall\n);
+        . qq(Include "\@ROOT\@/conf/contracts/*.conf"\n$self->{mounts});
 }
 
 sub fill {

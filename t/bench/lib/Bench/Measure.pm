@@ -25,15 +25,14 @@ sub spread {
     return $median ? 100 * (quantile(0.75, @_) - quantile(0.25, @_)) / 2 / $median : 0;
 }
 
-# What is asked: {port, path, headers => {...}, body => text, cookies => FILE}. Options: seconds, connections, threads.
+# What is asked: {port, path, headers => {...}, bodies => [...], cookies => [...]}. Options: seconds, connections, threads.
 sub begin_wrk {
     my ($what, %opt) = @_;
     my $dir = temp_dir('wrk');
     my $file = spew("$dir/headers", join '', map { "$_: $what->{headers}{$_}\n" } sort keys %{ $what->{headers} || {} });
-    my $body = defined $what->{body} ? spew("$dir/body", $what->{body}) : '-';
+    my ($bodies, $cookies) = map { $what->{$_} ? spew("$dir/$_", join '', map { "$_\n" } @{ $what->{$_} }) : '-' } qw(bodies cookies);
     my @command = ('wrk', '-t', $opt{threads} || 1, '-c', $opt{connections} || 16, '-d', ($opt{seconds} || 3) . 's',
-        '--timeout', '60s', '-s', "$ROOT/t/bench/wrk.lua", "http://127.0.0.1:$what->{port}$what->{path}", '--', $file, $body,
-        $what->{cookies} // ());
+        '--timeout', '60s', '-s', "$ROOT/t/bench/wrk.lua", "http://127.0.0.1:$what->{port}$what->{path}", '--', $file, $bodies, $cookies);
     return { output => "$dir/out", process => Account::Process->spawn(command => \@command, output => "$dir/out",
         limit => ($opt{seconds} || 3) + 90) };
 }
@@ -46,7 +45,7 @@ sub end_wrk {
     my %f = $line =~ /(\w+)=(\d+)/g;
     die "not measured: $f{requests} answers, $f{refused} refused, $f{broken} broken\n"
         if !$f{requests} || (!$opt{lenient} && ($f{refused} || $f{broken}));
-    return { %f, rate => $f{requests} * 1e6 / $f{us} };
+    return { %f, rate => ($f{requests} - $f{refused}) * 1e6 / $f{us} };
 }
 
 sub wrk { my ($what, %opt) = @_; return end_wrk(begin_wrk($what, %opt), %opt) }
