@@ -2,10 +2,10 @@
  * The limit of what a handler can reach: "SetHandler bench-null" answers every request with the
  * bytes of BenchNullFile, which is read once, at start. Nothing is looked up, nothing is checked.
  */
-#include <apr_file_io.h>
+#include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
-#include <httpd.h>
+#include <apr_file_io.h>
 #include <string.h>
 
 module AP_MODULE_DECLARE_DATA bench_null_module;

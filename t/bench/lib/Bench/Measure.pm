@@ -55,7 +55,7 @@ sub run_quietly {
     my $dir = temp_dir('run');
     my $run = Account::Process->spawn(command => \@command, output => "$dir/out", limit => 900);
     my $status = $run->wait_for(910) // 255;
-    die "@command:\n" . slurp("$dir/out") . "\n" if $status;
+    die "@command:\n" . substr(slurp("$dir/out"), -1500) . "\n" if $status;
     return slurp("$dir/out");
 }
 

@@ -92,7 +92,7 @@ sub auth_form {
     my $reply = ask($server->port, POST => '/login', form => { httpd_username => 'anna', httpd_password => PASSWORD });
     my $cookie = cookies_of($reply) or die "no session: $reply->{status} $reply->{body}" . slurp("$dir/logs/error_log") . "\n";
     return { server => $server, port => $server->port, path => '/guarded/x.json', headers => { Cookie => $cookie },
-        wants => qr/\A\Q$bytes\E\z/, note => 'httpd ' . (`@{[ Account::Server::httpd() ]} -v` =~ m{Apache/(\S+)})[0] };
+        wants => qr/\A\Q$bytes\E\z/, note => '' };
 }
 
 # --- Django ---
@@ -155,13 +155,11 @@ sub wordpress {
     unlink "$site/wp-config.php", "$site/.htaccess";
     spew("$site/wp-config.php", slurp("$HERE/wp-config.php") =~ s/\@(\w+)\@/{ SOCKET => $mariadb->{socket}, URL => $url, SALT => $salt,
         NAME => $name, PASSWORD => Account::MariaDB::PASSWORD() }->{$1}/ger);
-    my @load = map { "php_admin_value[extension]=$_" } ();
     # opcache never looks at files again, as PHP's manual says for production; a process a core
     spew("$dir/php.ini", join '', map { "$_\n" } "zend_extension=$system/opcache.so", "opcache.enable=1", "opcache.validate_timestamps=0",
         "opcache.memory_consumption=128", "opcache.max_accelerated_files=10000", map { "extension=$extensions/$_.so" } qw(mysqlnd mysqli));
-    my @workers = (pm => 'static', 'pm.max_children' => cores() * 2);
     spew("$dir/fpm.conf", "[global]\nerror_log = $dir/error.log\ndaemonize = no\n[www]\nlisten = $socket\npm = static\npm.max_children = "
-        . cores() * 2 . "\npm.max_requests = 0\n");
+        . cores() . "\npm.max_requests = 0\n");
     my ($fpm) = grep { -x } "/usr/sbin/php-fpm$php", '/usr/sbin/php-fpm' or die "no PHP-FPM\n";
     my $process = Account::Process->spawn(command => [ $fpm, '-F', '-c', "$dir/php.ini", '-p', $dir, '-y', "$dir/fpm.conf" ],
         output => "$dir/output", env => { PHP_INI_SCAN_DIR => "$dir/none", HOME => $dir });
@@ -180,7 +178,7 @@ DirectoryIndex index.php
 <FilesMatch "\\.php\$">
     SetHandler "proxy:unix:$socket|fcgi://wp/"
 </FilesMatch>
-<Proxy "fcgi://wp/" enablereuse=on max=4>
+<Proxy "fcgi://wp/" enablereuse=on>
 </Proxy>
 END
     $server->start;

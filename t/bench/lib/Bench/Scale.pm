@@ -82,7 +82,8 @@ sub host_conf {
 # {hosts, bare and mounted => {seconds, kib}}: the same hosts with and without the contracts.
 sub hosts {
     my (%opt) = @_;
-    my $messages = qq(AccountMail "file:\@DIR\@/messages" "bench <bench\@example.com>"\nAccountSms "file:\@DIR\@/messages"\n);
+    my $messages = qq(AccountMail "file:\@DIR\@/messages" "bench <bench\@example.com>"\nAccountSms "file:\@DIR\@/messages"\n)
+        . "AccountLink activate http://127.0.0.1/activate\nAccountLink reset http://127.0.0.1/reset\n";
     my $mounts = join '', map { "AccountMount $_->[0] $_->[1]\n" } Bench::Httpd::CONTRACTS();
     my %got;
     for my $round (1 .. $opt{rounds}) {

@@ -62,6 +62,7 @@ sub storm {
     $got{quiet} = felt($server, $cookie, $opt{seconds});
     sleep 1;
     $got{idle} = $got{peak} = $server->pss($server->child_pids);
+    $got{children} = { map { $_ => scalar(() = $server->child_pids) } qw(idle peak) };
     my $crowd = Account::Process->spawn(command => [ $^X, "$ROOT/t/bench/crowd", $server->port, $opt{clients}, $opt{seconds} + 4, $file ],
         output => $server->dir . '/crowd', limit => $opt{seconds} + 60);
     my $begun = time;
@@ -70,8 +71,9 @@ sub storm {
     my $watch = sub {
         my ($end) = @_;
         while (time < $end && $crowd->running) {
-            my $now = $server->pss($server->child_pids);
-            $got{peak} = $now if $now > $got{peak};
+            my @children = $server->child_pids;
+            my $now = $server->pss(@children);
+            ($got{peak}, $got{children}{peak}) = ($now, scalar @children) if $now > $got{peak};
             sleep 0.2;
         }
     };
@@ -84,7 +86,8 @@ sub storm {
     $got{crowd}{done} or die 'the crowd: ' . slurp($server->dir . '/crowd') . slurp($server->dir . '/logs/error_log') . "\n";
     sleep $opt{after};
     $got{after} = $server->pss($server->child_pids);
-    $got{seconds} = $opt{seconds};
+    $got{children}{after} = () = $server->child_pids;
+    @got{qw(seconds wait)} = @opt{qw(seconds after)};
     $server->stop;
     return \%got;
 }
