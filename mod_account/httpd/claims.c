@@ -80,13 +80,16 @@ static const char *text_of(const account_value_t *value, apr_pool_t *pool)
 /* NULL: the account has none, or there is no such field. */
 static const char *value_of(request_rec *r, const account_identity_t *identity, const char *name)
 {
-    const account_call_t call = {.store = account_request_store(r),
-                                 .settings = &account_server_of(r->server)->settings};
     const account_answer_t answer = {.account = identity->account, .session = identity->session};
     const char *rest;
     const account_field_t *field = name ? account_field_find(name, &rest) : NULL;
     account_value_t value = {.type = ACCOUNT_NULL};
+    account_call_t call = {.settings = NULL};
 
+    if (field) {
+        call.store = account_request_store(r);
+        call.settings = &account_server_of(r->server)->settings;
+    }
     return field && field->get(&call, &answer, rest, &value) == APR_SUCCESS
                ? text_of(&value, r->pool)
                : NULL;
@@ -99,6 +102,27 @@ const char *account_claim_value(request_rec *r, const account_identity_t *identi
                                                   : value_of(r, identity, field_of(name, r->pool));
 
     return value ? value : "";
+}
+
+const char *const *account_claims_told(request_rec *r, const account_identity_t *identity)
+{
+    account_request_t *request = account_request_of(r);
+    const char **values;
+    int i;
+
+    if (request->told && request->told_of == identity) {
+        return request->told;
+    }
+    values =
+        apr_pcalloc(r->pool, sizeof(account_claims) / sizeof(*account_claims) * sizeof(*values));
+    for (i = 0; account_claims[i].name; i++) {
+        if (account_claims[i].variable) {
+            values[i] = account_claim_value(r, identity, account_claims[i].name);
+        }
+    }
+    request->told = values;
+    request->told_of = identity;
+    return values;
 }
 
 /* What names an account: nobody else in the realm can have it. */
@@ -238,15 +262,12 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 static int export_environment(request_rec *r)
 {
     const account_identity_t *identity = account_request_identity(r);
-    const account_claim_row_t *claim;
+    const char *const *values = identity ? account_claims_told(r, identity) : NULL;
+    int i;
 
-    for (claim = account_claims; identity && claim->name; claim++) {
-        if (claim->variable) {
-            const char *value = account_claim_value(r, identity, claim->name);
-
-            if (*value) {
-                apr_table_setn(r->subprocess_env, claim->variable, value);
-            }
+    for (i = 0; values && account_claims[i].name; i++) {
+        if (values[i] && *values[i]) {
+            apr_table_setn(r->subprocess_env, account_claims[i].variable, values[i]);
         }
     }
     return DECLINED;

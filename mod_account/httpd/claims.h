@@ -23,6 +23,10 @@ extern const account_claim_row_t account_claims[];
 const char *account_claim_value(request_rec *r, const account_identity_t *identity,
                                 const char *name);
 
+/* The values of all rows that have a variable and a header, by their numbers, NULL for the others:
+ * found once for a request. */
+const char *const *account_claims_told(request_rec *r, const account_identity_t *identity);
+
 /* What r->user is, or will be, by AccountUserField; NULL: the account has no such name, or has not
  * proven that the address is its own. */
 const char *account_claim_user(request_rec *r, const account_identity_t *identity);

@@ -30,6 +30,8 @@ typedef struct account_request_t {
     int is_stale;   /* a Require wanted a more recent password */
     int is_being_answered;         /* the handlers have begun */
     struct account_basic_t *basic; /* basic.c */
+    const char *const *told;       /* account_claims_told, of that identity */
+    const account_identity_t *told_of;
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
     account_caller_t caller;
