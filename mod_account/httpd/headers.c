@@ -193,6 +193,19 @@ static int sign(request_rec *r, apr_table_t *headers, const char *lines)
     return 1;
 }
 
+const char *const *account_headers_names(const char *prefix, apr_pool_t *pool)
+{
+    const char **names = apr_pcalloc(pool, ACCOUNT_CLAIMS * sizeof(*names));
+    int i;
+
+    for (i = 0; account_claims[i].name; i++) {
+        names[i] = account_claims[i].header
+                       ? apr_pstrcat(pool, prefix, account_claims[i].header, NULL)
+                       : NULL;
+    }
+    return names;
+}
+
 int account_headers_set(request_rec *r, const account_identity_t *identity, apr_table_t *headers)
 {
     const account_server_t *server = account_server_of(r->server);
@@ -209,9 +222,7 @@ int account_headers_set(request_rec *r, const account_identity_t *identity, apr_
         if (values[i] && *values[i]) {
             const char *value = escape(values[i], r->pool);
 
-            apr_table_setn(
-                headers,
-                apr_pstrcat(r->pool, server->header_prefix, account_claims[i].header, NULL), value);
+            apr_table_setn(headers, server->header_names[i], value);
             if (server->header_keys) {
                 account_buffer_add_text(&lines, apr_pstrcat(r->pool, account_claims[i].header, ": ",
                                                             value, "\n", NULL));

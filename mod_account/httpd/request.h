@@ -18,7 +18,13 @@ typedef struct account_request_t {
     const char *query;
     const char *cookies;
     const char *own; /* the session cookie of the route that the address seems to have, or NULL */
-    int matched;     /* match is one of the server's mounts */
+    int has_policy;  /* policy.c has set its headers, those for programs */
+    /* what was looked for, and what was found: several hooks ask */
+    const char *tried_path;
+    const char *tried_method;
+    int is_found;
+    account_match_t found;
+    int matched; /* match is one of the server's mounts */
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
