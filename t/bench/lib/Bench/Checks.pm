@@ -13,7 +13,7 @@ use File::Copy 'copy';
 
 # Cheap: nobody logs in while sessions are checked.
 use constant HASH => 'argon2id m=64 t=1 p=1';
-use constant CHECK => '/user/get_user_info.do';
+use constant SESSION_CHECK => '/user/get_user_info.do';
 
 sub null_module {
     my $dir = temp_dir('null');
@@ -43,7 +43,7 @@ sub ours {
 sub furnish {
     my ($server) = @_;
     my $cookie = $server->sign_in('anna');
-    my $reply = $server->ask(GET => CHECK, headers => { Cookie => $cookie });
+    my $reply = $server->ask(GET => SESSION_CHECK, headers => { Cookie => $cookie });
     $reply->{body} =~ /"username":"anna"/ or die "not signed in: $reply->{body}\n";
     spew($server->dir . "/htdocs/$_/x.json", $reply->{body}) for qw(guarded open);
     return ($cookie, $reply->{body});
@@ -59,15 +59,15 @@ sub contestants {
     my $plain = plain($bytes)->start;
     my $mysql = sub {
         my $server = ours(account => 'mysql', mariadb => $mariadb, @_)->start;
-        return place($server, CHECK, (furnish($server))[0]);
+        return place($server, SESSION_CHECK, (furnish($server))[0]);
     };
     my @all = (
         [ null   => 'a handler that returns the same bytes', sub { return { %{ place($plain, '/null', $cookie) }, wants => qr/\A\Q$bytes\E\z/ } } ],
         [ static => 'a static file of the same bytes',       sub { place($plain, '/x.json', $cookie) } ],
-        [ cached => 'mod_account: get_user_info, as it comes', sub { place($server{sqlite3}, CHECK, $cookie) } ],
+        [ cached => 'mod_account: get_user_info, as it comes', sub { place($server{sqlite3}, SESSION_CHECK, $cookie) } ],
         [ sqlite => 'mod_account: get_user_info, AccountCache off, SQLite', sub {
             my $server = ours(account => 'sqlite3', cache => 'off')->start;
-            return place($server, CHECK, (furnish($server))[0]);
+            return place($server, SESSION_CHECK, (furnish($server))[0]);
         } ],
         [ open    => 'mod_account: a static file beside it',                  sub { place($server{sqlite3}, '/open/x.json',    $cookie) } ],
         [ guarded => 'mod_account: a static file behind Require account', sub { place($server{sqlite3}, '/guarded/x.json', $cookie) } ],
@@ -155,10 +155,10 @@ sub counted {
             my $server = ours(@one, account => $db, cache => $cache, mariadb => $mariadb);
             my $count = instructions($server, sub {
                 my ($cookie) = furnish($server);
-                return { map { $_ => { headers => { Cookie => $cookie } } } CHECK, $db eq 'sqlite3' ? qw(/guarded/x.json /open/x.json) : () };
+                return { map { $_ => { headers => { Cookie => $cookie } } } SESSION_CHECK, $db eq 'sqlite3' ? qw(/guarded/x.json /open/x.json) : () };
             }, $opt{count});
             my $with = $cache ? 'AccountCache off' : 'as it comes';
-            $found{"get_user_info, $with, $db"} = $count->{ +CHECK };
+            $found{"get_user_info, $with, $db"} = $count->{ +SESSION_CHECK };
             $found{"guarded file, $with, $db"} = $count->{'/guarded/x.json'} if $count->{'/guarded/x.json'};
             $found{'open file beside mod_account'} = $count->{'/open/x.json'} if !$cache && $count->{'/open/x.json'};
         }
