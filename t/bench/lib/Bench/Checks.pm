@@ -164,7 +164,7 @@ sub counted {
         }
     }
     my $plain = plain('{' . 'x' x 228 . '}', @one);
-    my $count = instructions($plain, sub { return { map { $_ => {} } qw(/null /x.json) } }, $opt{count});
+    my $count = instructions($plain, sub { return { map { $_ => { headers => { Cookie => 'mmall_login_token=' . 'a' x 26 } } } qw(/null /x.json) } }, $opt{count});
     return { %found, 'null handler' => $count->{'/null'}, 'static file' => $count->{'/x.json'} };
 }
 

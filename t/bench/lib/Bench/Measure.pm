@@ -59,14 +59,14 @@ sub run_quietly {
     return slurp("$dir/out");
 }
 
-# Instructions of one request between its line having been read and its last byte, in a server of one process that
+# Instructions of one request, its reading, answering and logging, in a server of one process that
 # was not started yet. $prepare->($server): {path => {request's options}}. Returns {path => instructions}.
 sub instructions {
     my ($server, $prepare, $count) = @_;
     my $dir = temp_dir('callgrind');
     my %per;
     $server->start(limit => 120, before => [ 'valgrind', '--tool=callgrind', '--dump-instr=no', '--collect-atstart=no',
-        '--toggle-collect=ap_process_request', "--callgrind-out-file=$dir/out" ]);
+        '--toggle-collect=ap_read_request', '--toggle-collect=ap_process_request', "--callgrind-out-file=$dir/out" ]);
     my $paths = $prepare->($server);
     my $dump = 0;
     for my $path (sort keys %$paths) {

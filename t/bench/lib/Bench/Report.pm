@@ -106,7 +106,7 @@ sub text {
         . "\n$reached reached, $missed not.\n\n" . checks_text($r);
     if (my $i = $r->{instructions}) {
         my $null = $i->{'null handler'};
-        $text .= "\n## Instructions\n\nOf one request, by callgrind, from where its head was read to its last byte. They do not drift; what the kernel does is not in them.\n\n"
+        $text .= "\n## Instructions\n\nOf one request, by callgrind: its reading, answering and logging in a prefork child. They do not drift; what the kernel does is not in them.\n\n"
             . table([ 'what', 'instructions', 'of the null handler' ], map { [ $_, thousands($i->{$_}), sprintf '%.2f', $i->{$_} / $null ] } sort { $i->{$a} <=> $i->{$b} } keys %$i);
     }
     if (my $l = $r->{logins}) {
