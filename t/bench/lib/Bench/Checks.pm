@@ -108,7 +108,7 @@ sub checks {
         my ($key, $name, $make) = @$_;
         push @order, $key;
         $of{$key} = { name => $name };
-        $place{$key} = eval { my $place = $make->(); $of{$key}{bytes} = probe($place); wrk($place, seconds => 1); $place };
+        $place{$key} = eval { my $place = $make->(); $of{$key}{bytes} = probe($place); wrk($place, seconds => $opt{quick} ? 1 : 5); $place };
         if ($place{$key}) { $of{$key}{note} = $place{$key}{note} }
         else              { chomp($of{$key}{missing} = $@); $opt{say}->("$name: left out: $of{$key}{missing}") }
     }

@@ -155,11 +155,12 @@ sub wordpress {
     unlink "$site/wp-config.php", "$site/.htaccess";
     spew("$site/wp-config.php", slurp("$HERE/wp-config.php") =~ s/\@(\w+)\@/{ SOCKET => $mariadb->{socket}, URL => $url, SALT => $salt,
         NAME => $name, PASSWORD => Account::MariaDB::PASSWORD() }->{$1}/ger);
-    # opcache never looks at files again, as PHP's manual says for production; a process a core
+    # opcache never looks at files again, as PHP's manual says for production. No enablereuse: a kept connection holds a
+    # process of FPM, which has fewer of them than httpd has threads.
     spew("$dir/php.ini", join '', map { "$_\n" } "zend_extension=$system/opcache.so", "opcache.enable=1", "opcache.validate_timestamps=0",
         "opcache.memory_consumption=128", "opcache.max_accelerated_files=10000", map { "extension=$extensions/$_.so" } qw(mysqlnd mysqli));
     spew("$dir/fpm.conf", "[global]\nerror_log = $dir/error.log\ndaemonize = no\n[www]\nlisten = $socket\npm = static\npm.max_children = "
-        . cores() . "\npm.max_requests = 0\n");
+        . 2 * cores() . "\npm.max_requests = 0\n");
     my ($fpm) = grep { -x } "/usr/sbin/php-fpm$php", '/usr/sbin/php-fpm' or die "no PHP-FPM\n";
     my $process = Account::Process->spawn(command => [ $fpm, '-F', '-c', "$dir/php.ini", '-p', $dir, '-y', "$dir/fpm.conf" ],
         output => "$dir/output", env => { PHP_INI_SCAN_DIR => "$dir/none", HOME => $dir });
@@ -178,8 +179,6 @@ DirectoryIndex index.php
 <FilesMatch "\\.php\$">
     SetHandler "proxy:unix:$socket|fcgi://wp/"
 </FilesMatch>
-<Proxy "fcgi://wp/" enablereuse=on>
-</Proxy>
 END
     $server->start;
     my $port = $server->port;

@@ -21,7 +21,7 @@ sub prepared {
     my $server = Bench::Httpd->new(account => 'sqlite3')->start;
     spew($server->dir . '/htdocs/x.json', 'x' x 230);
     my $cookie = $server->sign_in('anna');
-    $server->ask(POST => '/user/register.do', form => { username => "p$_", password => 'Sesame-1-x', email => "p$_\@example.com" }) for 1 .. $people;
+    $server->register("p$_") for 1 .. $people;
     return ($server, $cookie, [ map { "username=p$_&password=Sesame-1-x" } 1 .. $people ]);
 }
 
@@ -35,7 +35,7 @@ sub rate {
         for my $kind ($round % 2 ? qw(raw logins) : qw(logins raw)) {
             push @{ $got{$kind} }, $kind eq 'raw'
                 ? run_quietly($program, PARAMETERS, cores(), $opt{seconds}) + 0
-                : wrk({ port => $server->port, path => '/user/login.do', bodies => $bodies }, seconds => $opt{seconds}, connections => 2 * cores())->{rate};
+                : wrk({ port => $server->port, path => '/user/login.do', bodies => $bodies }, seconds => $opt{seconds}, connections => 2 * cores(), lenient => 1)->{rate};
         }
     }
     $server->stop;
