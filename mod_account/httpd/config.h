@@ -30,6 +30,7 @@ typedef struct account_shared_t {
     apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
     const char *writer_file;
     struct account_cache_store_t *cache; /* cache.c */
+    const account_fence_t *fence;        /* cache.c; NULL before the start */
     struct account_counters_t *counters; /* counters.c; NULL before the start */
     struct account_background_t
         *background; /* background.c; NULL: nothing goes on beside requests */

@@ -32,6 +32,7 @@ typedef struct account_request_t {
     struct account_basic_t *basic; /* basic.c */
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
+    account_closing_t closing; /* of store */
     account_caller_t caller;
 } account_request_t;
 
