@@ -99,7 +99,7 @@ is($server->get('/staff/', cookie => $anna)->{status}, 200, 'a role, on the next
 # --- while everything changes ---
 
 # Accounts that go through roles and then lose their sessions, while clients check all of them all the time. Returns the
-# answers that were wrong. opt: kill, graceful => 1, checks, accounts
+# answers that were wrong. opt: kill, graceful => 1; name, checks, accounts, rounds of roles, pause after each change
 sub storm {
     my ($server, $admin, %opt) = @_;
     my @names = map { "$opt{name}-$_" } 1 .. $opt{accounts};
@@ -126,13 +126,13 @@ sub storm {
         my $known = wait_until(20, sub { $r = $server->request(@request, timeout => 8); return ($r->{status} || 0) =~ /^(?:200|40[0-4])$/ });
         push @{ $changes[$n] }, [ $from, $known ? now() : undef, $state ];
         diag("$names[$n]: @request[0, 1]: no answer") if !$known;
-        sleep 0.005;
+        sleep($opt{pause} // 0.005);
     };
     my %events = map { $_ => 0 } qw(kill graceful);
     my $next = now() + 0.3;
     my $trouble = sub {
         return if now() < $next;
-        $next = now() + 0.4;
+        $next = now() + 0.3;
         if ($opt{kill}) { my @children = $server->child_pids; kill KILL => $children[ rand @children ] if @children; $events{kill}++ }
         if ($opt{graceful} && $events{graceful} < 2) { $server->restart('graceful'); $events{graceful}++ }
     };
@@ -176,8 +176,8 @@ sub storm {
 }
 
 storm($server, $boss, name => 'load', checks => $CHECKS, accounts => 16, rounds => 6);
-storm($server, $boss, name => 'killed', checks => 1000, accounts => 8, rounds => 6, kill => 1);
-storm($server, $boss, name => 'graceful', checks => 1000, accounts => 8, rounds => 6, graceful => 1);
+storm($server, $boss, name => 'killed', checks => 1000, accounts => 8, rounds => 6, pause => 0.03, kill => 1);
+storm($server, $boss, name => 'graceful', checks => 1000, accounts => 8, rounds => 6, pause => 0.03, graceful => 1);
 
 # --- killed between the change and its being known ---
 
