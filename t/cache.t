@@ -188,9 +188,9 @@ if ($mysql) {
     is($check->(), join(' ', ('role 0') x 12), 'before');
     my $db = $server->{mariadb};
     my $lock = background(1, sub {
-        $db->sql("BEGIN; UPDATE account SET logins = logins WHERE user_name = 'cleo'; SELECT SLEEP(3); COMMIT", $server->{dbname});
+        eval { $db->sql("BEGIN; UPDATE account SET logins = logins WHERE user_name = 'cleo'; SELECT SLEEP(25); COMMIT", $server->{dbname}) };
         return 1;
-    }, 20);
+    }, 40);
     sleep 0.5;
     my $asked = background(1, sub {
         $server->post('/management/role', json => { account => 'cleo', role => 'admin' }, cookie => $boss, timeout => 5);
@@ -202,6 +202,8 @@ if ($mysql) {
     $asked->();
     ok(wait_until(10, sub { info($server, $cleo) eq 'role 0' }), 'its children are gone, others are there');
     is($check->(), join(' ', ('role 0') x 12), 'and it has not happened yet');
+    my ($sleeper) = $db->sql("SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(25)%'");
+    $db->sql("KILL CONNECTION $sleeper");
     $lock->();
     my $happened = wait_until(3, sub { $server->sql("SELECT role FROM account WHERE user_name = 'cleo'") eq 'admin' });
     ok($happened, 'then it happens, though nobody is left who asked for it') or diag($waits->());
