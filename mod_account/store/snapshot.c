@@ -10,6 +10,7 @@
 #define FORMAT 1
 
 #define NUMBERS 13
+#define HEAD ((NUMBERS + 1) * sizeof(apr_int64_t)) /* a sum goes first */
 #define TEXTS 10
 #define NO_TEXT APR_UINT32_MAX
 
@@ -85,13 +86,30 @@ static void gather(account_snapshot_t *snapshot, const apr_int64_t *numbers,
     account->attributes = texts[9];
 }
 
-/* Numbers, lengths of the texts, texts with their ends. 0: too long. */
-static apr_size_t write_down(const account_snapshot_t *snapshot, char *bytes)
+/* FNV-1a over the key and all that follows the sum: a process that was killed while it wrote may
+ * have left parts of two in a cache. */
+static apr_uint64_t sum_of(const char *digest, const char *bytes, apr_size_t length)
+{
+    apr_uint64_t sum = APR_UINT64_C(14695981039346656037);
+    apr_size_t i;
+
+    for (; *digest; digest++) {
+        sum = (sum ^ (unsigned char)*digest) * APR_UINT64_C(1099511628211);
+    }
+    for (i = sizeof(sum); i < length; i++) {
+        sum = (sum ^ (unsigned char)bytes[i]) * APR_UINT64_C(1099511628211);
+    }
+    return sum;
+}
+
+/* A sum, numbers, lengths of the texts, texts with their ends. 0: too long. */
+static apr_size_t write_down(const account_snapshot_t *snapshot, const char *digest, char *bytes)
 {
     apr_int64_t numbers[NUMBERS];
     apr_uint32_t lengths[TEXTS];
     const char *texts[TEXTS];
-    apr_size_t used = sizeof(numbers) + sizeof(lengths);
+    apr_size_t used = HEAD + sizeof(lengths);
+    apr_uint64_t sum;
     int i;
 
     spread(snapshot, numbers, texts);
@@ -107,26 +125,34 @@ static apr_size_t write_down(const account_snapshot_t *snapshot, char *bytes)
             used += length + 1;
         }
     }
-    memcpy(bytes, numbers, sizeof(numbers));
-    memcpy(bytes + sizeof(numbers), lengths, sizeof(lengths));
+    memcpy(bytes + sizeof(sum), numbers, sizeof(numbers));
+    memcpy(bytes + HEAD, lengths, sizeof(lengths));
+    sum = sum_of(digest, bytes, used);
+    memcpy(bytes, &sum, sizeof(sum));
     return used;
 }
 
 /* The texts stay where they are. 0: it is something else. */
-static int read_back(const account_cache_item_t *item, account_snapshot_t *snapshot)
+static int read_back(const account_cache_item_t *item, const char *digest,
+                     account_snapshot_t *snapshot)
 {
     const char *bytes = item->value;
     apr_int64_t numbers[NUMBERS];
     apr_uint32_t lengths[TEXTS];
     const char *texts[TEXTS];
-    apr_size_t used = sizeof(numbers) + sizeof(lengths);
+    apr_size_t used = HEAD + sizeof(lengths);
+    apr_uint64_t sum;
     int i;
 
     if (item->value_length < used) {
         return 0;
     }
-    memcpy(numbers, bytes, sizeof(numbers));
-    memcpy(lengths, bytes + sizeof(numbers), sizeof(lengths));
+    memcpy(&sum, bytes, sizeof(sum));
+    memcpy(numbers, bytes + sizeof(sum), sizeof(numbers));
+    memcpy(lengths, bytes + HEAD, sizeof(lengths));
+    if (numbers[0] != FORMAT || sum != sum_of(digest, bytes, item->value_length)) {
+        return 0;
+    }
     for (i = 0; i < TEXTS; i++) {
         texts[i] = NULL;
         if (lengths[i] != NO_TEXT) {
@@ -137,7 +163,7 @@ static int read_back(const account_cache_item_t *item, account_snapshot_t *snaps
             used += lengths[i] + 1;
         }
     }
-    if (numbers[0] != FORMAT || used != item->value_length || !texts[0] || !texts[9]) {
+    if (used != item->value_length || !texts[0] || !texts[9]) {
         return 0;
     }
     gather(snapshot, numbers, texts);
@@ -161,7 +187,7 @@ const account_snapshot_t *account_snapshot_get(const account_store_t *store, con
         return NULL;
     }
     snapshot = apr_pcalloc(store->pool, sizeof(*snapshot));
-    if (!read_back(&item, snapshot)) {
+    if (!read_back(&item, digest, snapshot)) {
         return NULL;
     }
     snapshot->session.token = token;
@@ -205,7 +231,7 @@ void account_snapshot_put(const account_store_t *store, const account_snapshot_t
         return; /* it would be found worthless */
     }
     item.value = bytes;
-    item.value_length = write_down(snapshot, bytes);
+    item.value_length = write_down(snapshot, digest, bytes);
     item.life = life > apr_time_from_sec(1) ? life : apr_time_from_sec(1);
     if (item.value_length > 0) {
         cache->set(cache->baton, &item, store->pool);
