@@ -21,14 +21,15 @@
  *   "now". What was read before is worthless, what is read from now on contains the change.
  * - Who does not know (killed, the answer to COMMIT lost) leaves it closed: it opens by itself
  *   when the time that it says has come.
- * - Two who change the same at once: the second finds the slot closed and moves it on, so the
- *   first finds another's time in it and leaves it; and the second, who came while another was
- *   at it, leaves it too. It opens by itself. (A child that was killed is such another.)
+ * - Of several who change the same at once the last one opens: a slot counts who closed it and has
+ *   not said how it ended. Who was killed is counted until the slot has opened by itself, with
+ *   which counting begins anew; who ends later than that is not among them and opens nothing.
  *
- * So from the commit on, at the moment C, the slot never says less than C: closed it says more,
- * since what commits does so within ACCOUNT_FENCE_LATEST of closing; opened by who did it, it says
- * a moment after C; and nobody else can open it meanwhile. A copy that is good at any moment after
- * C was read from after C on: it contains the change. (t/unit/test_cache.c tries every order.)
+ * So from the commit on, at the moment C, the slot never says less than C: while it is closed it
+ * says more, since what commits does so within ACCOUNT_FENCE_LATEST of closing; it is opened when
+ * whoever committed is done, so it then says a moment after C. A copy that is good at any moment
+ * after C was read from after C on: it contains the change. (t/unit/test_cache.c tries every
+ * order.)
  */
 
 #define ACCOUNT_FENCE_SLOTS 65536
@@ -39,7 +40,8 @@
 #define ACCOUNT_FENCE_LATEST apr_time_from_sec(60)
 
 typedef struct account_fence_t {
-    volatile apr_uint64_t *slots; /* ACCOUNT_FENCE_SLOTS, zero at first; account_clock_monotonic */
+    /* ACCOUNT_FENCE_SLOTS, zero at first: a time (account_clock_monotonic) and a count */
+    volatile apr_uint64_t *slots;
 } account_fence_t;
 
 /* The slot of something: what it is ("account"), in which realm, and its name there. */

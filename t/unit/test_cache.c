@@ -173,10 +173,49 @@ static void test_fence(apr_pool_t *pool)
     account_fence_close(&one, slot, now + 30);
     account_fence_close(&two, slot, now + 30);
     account_fence_end(&one, 1, now + 40);
+    ok(!account_fence_is_good(&fence, slot, now + 45), "two at once: one is done");
     account_fence_end(&two, 1, now + 50);
-    ok(!account_fence_is_good(&fence, slot, now + ACCOUNT_FENCE_LATEST + 30),
-       "two at once: closed until");
-    ok(account_fence_is_good(&fence, slot, now + ACCOUNT_FENCE_LATEST + 32), "its time is over");
+    ok(!account_fence_is_good(&fence, slot, now + 50), "both are");
+    ok(account_fence_is_good(&fence, slot, now + 51), "then it is open");
+    account_fence_close(&one, slot, now + 60);
+    account_fence_close(&two, slot, now + 70);
+    account_fence_end(&one, 0, now + 80);
+    account_fence_end(&two, 1, now + 90);
+    ok(!account_fence_is_good(&fence, slot, now + 91), "one does not know how it ended");
+    now += ACCOUNT_FENCE_LATEST;
+    ok(!account_fence_is_good(&fence, slot, now + 70), "closed until");
+    ok(account_fence_is_good(&fence, slot, now + 71), "its time is over");
+    account_fence_close(&one, slot, now + 80);
+    now += ACCOUNT_FENCE_LATEST;
+    account_fence_close(&two, slot, now + 80);
+    account_fence_end(&one, 1, now + 85);
+    ok(!account_fence_is_good(&fence, slot, now + 86), "who is too late opens nothing");
+    account_fence_end(&two, 1, now + 90);
+    ok(account_fence_is_good(&fence, slot, now + 91), "who closed it opens it");
+}
+
+/* As many as there is no room to count. */
+static void test_crowd(apr_pool_t *pool)
+{
+    apr_uint64_t *slots = apr_pcalloc(pool, ACCOUNT_FENCE_SLOTS * sizeof(apr_uint64_t));
+    account_fence_t fence = {slots};
+    account_closing_t closings[5000];
+    apr_time_t now = apr_time_from_sec(1000);
+    int i, good = 0;
+
+    for (i = 0; i < 5000; i++) {
+        closings[i] = (account_closing_t){&fence, NULL, pool};
+        account_fence_close(&closings[i], 3, now);
+    }
+    for (i = 0; i < 5000; i++) {
+        account_fence_end(&closings[i], 1, now + 1);
+        good += account_fence_is_good(&fence, 3, now + 2);
+    }
+    is_int(good, 0, "more than can be counted: nobody opens");
+    ok(account_fence_is_good(&fence, 3, now + ACCOUNT_FENCE_LATEST + 1), "it does by itself");
+    account_fence_close(&closings[0], 3, now + ACCOUNT_FENCE_LATEST);
+    account_fence_end(&closings[0], 1, now + ACCOUNT_FENCE_LATEST + 2);
+    ok(account_fence_is_good(&fence, 3, now + ACCOUNT_FENCE_LATEST + 3), "and counts anew");
 }
 
 /* A cache that the test looks into. */
@@ -678,6 +717,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&pool, NULL);
     test_fence(pool);
+    test_crowd(pool);
     test_every_order(pool);
     test_statements();
     apr_pool_destroy(pool);
