@@ -4,6 +4,8 @@ use lib 't/lib';
 use Account::Race 'race';
 use Account::Test;
 use JSON::PP ();
+use POSIX ();
+use Time::HiRes 'time';
 
 my $json = JSON::PP->new->utf8;
 my $password = canary('Sesame-audit-1');
@@ -19,6 +21,7 @@ my $server = Account::Server->new(limits => 1, mounts => '', loglevel => 'info',
     vhost => [ vhost('shop', 'AccountLimit password-address off'), vhost('mall', 'AccountAuditLog @DIR@/logs/audit.log'), vhost('piped', 'AccountAuditLog "|/usr/bin/tee -a @DIR@/logs/piped.log"'),
         vhost('shell', 'AccountAuditLog "|$exec cat >>@DIR@/logs/shell.log"'), vhost('quiet', 'AccountAuditLog OFF'),
         vhost('strict', 'AccountEnumeration strict'), vhost('plain', 'AccountAuditLog error-log'), vhost('full', 'AccountAuditLog /dev/full'),
+        vhost('stuck', 'AccountAuditLog "|/usr/bin/sleep 600"'),
         vhost('many', 'AccountLimit password-account off', 'AccountLimit password-address off') ],
 )->start;
 my $log = "$server->{dir}/logs/audit.log";
@@ -260,6 +263,19 @@ tried('full');
 like($server->error_log, qr/\[account:error\] .*No space left.*AC00233: .*\/dev\/full: \{"datetime".*"appid":"full","event":"authn_login_fail"/,
     'what can not be written is in the error log, with a reason');
 
+# --- a program that does not read ---
+
+my $slowest = 0;
+for (1 .. 120) {
+    my $before = time;
+    my $r = ask(stuck => @{ login('nobody', 'x', headers => { 'User-Agent' => 'x' x 500 }) }, timeout => 5);
+    my $took = time - $before;
+    $slowest = $took if $took > $slowest;
+    last if !$r->{status};
+}
+cmp_ok($slowest, '<', 2, "a program that does not read its lines holds nobody up ($slowest s)");
+like($server->error_log, qr/AC00233: .*sleep 600: \{"datetime".*"appid":"stuck","event":"/, 'what it does not take is in the error log');
+
 # --- a graceful restart, as logrotate does ---
 
 rename $log, "$log.1" or die "rename: $!";
@@ -290,6 +306,13 @@ for ([ 'AccountAuditLog nothing/audit.log', qr/AccountAuditLog: there is no fold
     isnt($status, 0, "wrong: $conf");
     like($said, $text, 'and it says why');
 }
+my $pipe = temp_dir('pipe') . '/pipe';
+POSIX::mkfifo($pipe, 0600) or die "mkfifo: $!";
+my $unread = Account::Server->new(conf => "AccountAuditLog $pipe\n");
+my $before = time;
+ok(!eval { $unread->start; 1 }, 'a named pipe that nobody reads');
+like($@, qr/AC00231: AccountAuditLog \S+pipe can't be opened: nobody reads this named pipe/, 'is no log');
+cmp_ok(time - $before, '<', 10, 'and no start waits for its reader');
 my $folder = Account::Server->new(conf => "AccountAuditLog \@DIR\@/htdocs\n");
 ok(!eval { $folder->start; 1 }, 'a file that can not be opened');
 like($@, qr/AC00231: AccountAuditLog \S+htdocs can't be opened/, 'and it says why');

@@ -402,7 +402,7 @@ $plain->stop;
 
 # --- an error page in the guarded place is not a second guess; too many at once is 503 ---
 
-my $busy = Account::Server->new(modules => [@modules], files => \%files, mounts => "AccountMount /user mmall\n", hash => 'argon2id m=131072 t=4 p=1',
+my $busy = Account::Server->new(modules => [@modules], files => \%files, mounts => "AccountMount /user mmall\n", hash => 'argon2id m=65536 t=3 p=1',
     conf => $places . "AccountHashSlots 1\nAccountLimit password-account 3/1h\n<Location /dav>\nErrorDocument 401 /dav/index.html\n</Location>\n")->start;
 register($busy, 'anna', my $annas = 'Sesame-anna-basic');
 is($busy->get('/dav/', headers => header('anna', "x$_$annas"))->{status}, 401, 'ErrorDocument 401 in the same place') for 1 .. 3;
@@ -410,7 +410,10 @@ is($busy->get('/dav/', headers => header('anna', $annas))->{status}, 429, 'three
 $busy->{conf} =~ s{password-account 3/1h}{password-account off};
 $busy->write_conf->restart('graceful');
 %got = ();
-$got{ $_->{status} }++ for race($busy->port, [ map { [ GET => '/dav/', headers => header('anna', "x$_$annas") ] } 1 .. 40 ], timeout => 30);
+for my $round (1 .. 6) {    # until they come faster than one after the other
+    $got{ $_->{status} }++ for race($busy->port, [ map { [ GET => '/dav/', headers => header('anna', "x$_$annas") ] } 1 .. 40 ], timeout => 30);
+    last if $got{503};
+}
 is(join(' ', sort keys %got), '401 503', '40 at the same time: those that can\'t wait get 503') or diag(explain(\%got));
 is($busy->get('/dav/', headers => header('anna', $annas))->{status}, 200, 'and then all is well');
 $busy->stop;

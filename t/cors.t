@@ -22,7 +22,7 @@ my %program = (
     'cross-origin-resource-policy' => 'same-origin',
 );
 
-my $server = Account::Server->new(modules => ['reqtimeout', 'expires'], conf => <<"END", vhost => <<'VHOST')->start;
+my $server = Account::Server->new(modules => ['reqtimeout', 'expires', 'auth_basic'], conf => <<"END", vhost => <<'VHOST')->start;
 AccountAllowOrigin $APP http://127.0.0.1:3000
 AccountAllowOrigin HTTPS://Second.Example:443/
 RequestReadTimeout header=3 body=1
@@ -34,6 +34,23 @@ ExpiresActive On
 ExpiresDefault "access plus 1 hour"
 RewriteEngine On
 RewriteRule ^/user/check_valid - [F]
+AccountMount /members mmall
+<Location /members>
+    AuthType Account
+    AuthName members
+    Require account
+</Location>
+AccountMount /basic mmall
+<Location /basic>
+    AuthType Basic
+    AuthName basic
+    AuthBasicProvider account
+    Require account
+</Location>
+AccountMount /asked mmall
+<Location /asked>
+    Header always set X-Who "expr=%{ACCOUNT:user}"
+</Location>
 <Location /user/get_information.do>
     Require all denied
 </Location>
@@ -119,6 +136,28 @@ for my $other ('https://evil.example', 'null') {
 $r = options('/static.txt', %ask);
 is_deeply(headers($r, @CORS), \%none, 'what is not ours is not answered by us');
 is_deeply(headers($r, 'content-security-policy'), { 'content-security-policy' => 'none' }, 'and has no header of ours');
+
+# --- where somebody must be signed in ---
+
+for my $guard ('/members', '/basic') {
+    $r = options("$guard/get_user_info.do", %ask);
+    is_deeply([ $r->{status}, headers($r, 'access-control-allow-methods', 'access-control-allow-origin') ],
+        [ 204, { 'access-control-allow-methods' => 'GET, HEAD, POST', 'access-control-allow-origin' => $APP } ], "$guard: a preflight, which has no cookie, is answered");
+    for ([ 'of another origin', %ask, Origin => 'https://evil.example' ], [ 'of none', 'Access-Control-Request-Method' => 'POST' ], [ 'that is none', Origin => $APP ]) {
+        my ($name, %headers) = @$_;
+        $r = options("$guard/get_user_info.do", %headers);
+        isnt($r->{status}, 204, "$guard: one $name is not");
+        is($r->{headers}{'access-control-allow-methods'}, undef, 'nor is it told anything');
+    }
+    $r = $server->get("$guard/get_user_info.do", headers => { %ask, %from });
+    ok($r->{status} == 401 || $r->{json}{status} == 1, "$guard: what comes after it is asked who it is");
+    is_deeply(headers($r, 'access-control-allow-origin'), { 'access-control-allow-origin' => $APP }, 'and the refusal may be read');
+}
+is(options('/members/static.txt', %ask)->{status}, 401, 'what is no route is not answered');
+$r = options('/user/get_information.do', %ask);
+is($r->{status}, 403, 'nor what is closed to all');
+$r = $server->get('/asked/get_user_info.do', cookie => $jar);
+is_deeply(headers($r, 'x-who', 'cache-control'), { 'x-who' => 'geely', 'cache-control' => 'no-store' }, 'an expression, asked last, does not let it be stored');
 
 # --- security headers: each once, whatever the rest of the configuration sets ---
 

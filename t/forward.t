@@ -24,6 +24,11 @@ $handler
 Require account
 AccountLoginPage /signin.html
 </Location>
+<Location "/paged">
+$handler
+Require account
+ErrorDocument 401 /user/get_user_info.do
+</Location>
 <Location "/far">
 $handler
 Require account
@@ -248,6 +253,11 @@ is(sent_to(caddy(POST => '/app/x', headers => {@browser}, body => 'x')), '303 /s
 is(caddy(GET => '/app/x', headers => { 'X-Forwarded-Uri' => '//evil.example' })->{status}, 401, 'Caddy: a script: 401');
 unlike(sent_to(caddy(GET => '/app/x', headers => { @browser, 'X-Forwarded-Uri' => '//evil.example', 'X-Forwarded-Host' => 'evil.example' })), qr/evil/, 'Caddy: not to what a client says');
 is(caddy(POST => '/app/x', cookie => $bert, body => 'abc')->{json}{body}, 'abc', 'Caddy: a body passes');
+
+# --- a route as the page of an error ---
+
+$r = $server->get('/paged');
+is_deeply([ $r->{status}, $r->{json}{status} ], [ 401, 1 ], 'ErrorDocument 401 with a route of ours is its text and no leave');
 
 # --- at once; and without a database ---
 

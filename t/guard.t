@@ -495,6 +495,9 @@ sub here {       # its paths are an installation's
     $text =~ s{^(LoadModule account_module) \S+}{$1 $module}m or return;
     $text =~ s{^(AccountSecretFile) \S+}{$1 $keys/account.key}m or return;
     $text =~ s{^(AccountDatabase sqlite3) \S+}{$1 $keys/account.db}m or return;
+    spew("$keys/header.key", 'aGVhZGVy' x 6 . "\n", 0600);
+    $text =~ s{^(#AccountHeaderKey) \S+}{$1 $keys/header.key}m or return;
+    $text =~ s{^(#AccountAuditLog) \S+}{$1 $keys/audit.log}m or return;
     $text =~ s{^(#AccountSms \S+) \S+/sms\.json}{$1 $ROOT/conf/sms.json}m or return;
     $text =~ s{^(Include) \S+/contracts/\*\.conf}{$1 $ROOT/conf/contracts/*.conf}m or return;
     return "$text\nAccountTexts $ROOT/conf/texts\n";

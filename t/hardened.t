@@ -17,6 +17,14 @@ for ([ qr/^(LoadModule account_module) \S+/m => $module ], [ qr/^(AccountSecretF
     ok($conf =~ s/$line/$1 $value/, "conf/account.conf: $value");
 }
 ok($conf =~ s/^#(Header always set Strict-Transport-Security)/$1/m, 'HSTS, which is commented out');
+# what stands there as a comment is right as well
+spew("$dir/header.key", 'aGVhZGVy' x 6 . "\n", 0600);
+for ([ qr/^#(AccountHeaderKey) \S+/m => "$dir/header.key" ], [ qr/^#(AccountAuditLog) \S+/m => "$dir/audit.log" ], [ qr/^#(AccountLoginPage) (?=\S)/m => '' ],
+    [ qr/^#(AccountSessionsPerAccount) (?=\d)/m => '' ], [ qr/^#(AccountAllowOrigin) (?=https)/m => '' ]) {
+    my ($line, $value) = @$_;
+    ok($conf =~ s/$line/$1 $value/, "conf/account.conf: $line");
+}
+is($conf =~ s/^#(?=<|    \w)//mg, 8, 'and two sections');
 # beside the one that it mounts, all others
 my @shipped = map { m{([^/]+)\.conf\z} } sort glob "$ROOT/conf/contracts/*.conf";
 my %mount = map { slurp("$ROOT/conf/contracts/$_.conf") =~ /\A[^\n]*AccountMount (\S+) \Q$_\E/ ? ($_ => $1) : die "$_\n" } @shipped;
@@ -36,6 +44,11 @@ $r = $server->get('/user/get_user_info.do', cookie => $jar);
 is($r->{json}{data}{username}, 'geely', 'and is');
 is_deeply($r->{headers}{server}, ['Apache'], 'a server without a version');
 is_deeply($r->{headers}{'strict-transport-security'}, ['max-age=63072000'], 'HSTS');
+is($server->get('/members/')->{status}, 401, 'a guarded folder: nobody');
+is($server->get('/members/', headers => { Accept => 'text/html' })->{headers}{location}[0], '/signin.html?return=%2fmembers%2f', 'a browser');
+is($server->get('/members/', cookie => $jar)->{status}, 404, 'somebody, who finds nothing there');
+like($server->get('/account-status', query => { auto => '' })->{text}, qr/^account_sessions 1$/m, 'the status page');
+like(slurp("$dir/audit.log"), qr/"event":"authn_login_success:1"/, 'the audit');
 $r = $server->get('/nothing');
 is($r->{status}, 404, 'nothing there');
 unlike($r->{text}, qr/Apache|Debian|OpenSSL|2\.4/, 'an error page without a version') or diag($r->{text});

@@ -554,4 +554,24 @@ for my $path (qw(secret.html secret alias hidden.html hidden), '') {
 is($server->get("/wp-below/private/$_")->{status}, 401, "a guarded folder below WordPress: '$_' is closed") for qw(page.html nothing), '';
 opens('a guarded folder below WordPress', '/wp-below/private/page.html', 'private', %signed_in);
 
+# --- one request, two folders, each with cookies of its own ---
+
+my $folders = Account::Server->new(files => {
+    'htdocs/from/.htaccess'  => "AccountMount kalengo\nAuthType Account\nAuthName from\nRequire all granted\nErrorDocument 404 /to/page.html\n",
+    'htdocs/to/.htaccess'    => "AccountMount youhaosuda\nAuthType Account\nAuthName to\n<Files page.html>\nRequire account\n</Files>\n",
+    'htdocs/to/page.html'    => "the members' page\n",
+}, conf => "<Directory \@HTDOCS\@>\nAllowOverride All\n</Directory>\nAccountSms file:\@DIR\@/messages.jsonl\n")->start;
+$folders->post('/user/register.do', form => { %login, email => 'tenant@example.com' });
+my $in_folders = Account::Jar->new;
+is($folders->post('/user/login.do', form => {%login}, cookie => $in_folders)->{json}{status}, 0, 'a login');
+my $live = $in_folders->get('mmall_login_token');
+my ($from, $to) = ('frontend', '_homeland_shop_customer_session');
+is($folders->get('/to/page.html', cookie => "$to=$live")->{text}, "the members' page\n", 'a cookie of the folder opens the page there');
+is($folders->get('/to/page.html', cookie => "$from=$live")->{status}, 401, "another folder's does not");
+my $there = $folders->get('/from/nothing', cookie => "$from=none; $to=$live");
+is_deeply([ $there->{status}, $there->{text} ], [ 404, "the members' page\n" ], 'who is sent on from there is asked for the one that counts here');
+$there = $folders->get('/from/nothing', cookie => "$from=$live; $to=none");
+unlike($there->{text}, qr/members/, 'whichever of the two lives');
+$folders->stop;
+
 done();

@@ -23,8 +23,9 @@ const account_audit_row_t *account_audit_find(const char *action, account_outcom
 /* All rows, a row without description and event and with ACCOUNT_OUTCOMES at the end. */
 extern const account_audit_row_t account_audit_rows[];
 
-/* Whether the event is one of the vocabulary that this module uses, and whether its level is WARN
- * (one that is not known has it too), else INFO. */
+/* Whether the event is one of the vocabulary that this module uses (asked by unit programs: another
+ * spelling is no error of the compiler's), and whether its level is WARN (one that is not known has
+ * it too), else INFO. */
 int account_audit_is_known(const char *event);
 int account_audit_is_warning(const char *event);
 

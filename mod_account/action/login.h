@@ -11,7 +11,8 @@ typedef struct account_login_t {
     const account_t *account; /* who has that name; NULL: nobody */
 } account_login_t;
 
-/* Who has login->name: fills in login->account. */
+/* Who has login->name: fills in login->account, in the store's pool. ACCOUNT_EDATABASE and
+ * ACCOUNT_EBUSY, as of account_database_run. */
 apr_status_t account_login_find(const account_call_t *call, account_login_t *login);
 
 /*
@@ -19,7 +20,8 @@ apr_status_t account_login_find(const account_call_t *call, account_login_t *log
  * counted as a guess (of call's address, or one of its device cookies), through the gate, and for a
  * name that nobody has in the same time. Answer ends too-many, wrong-password, unknown-account
  * (where that is told), not-activated, account-disabled, or stays ok. Nothing is stored but the
- * count; call's store, settings, gate, device_cookies and terms.address are used.
+ * count; call's store, settings, gate, device_cookies and terms.address are used. ACCOUNT_EBUSY:
+ * the gate's queue is full or took too long; ACCOUNT_EDATABASE.
  */
 apr_status_t account_login_verify(const account_call_t *call, const account_login_t *login,
                                   account_answer_t *answer);

@@ -3,7 +3,8 @@
 #include "action/actions.h"
 #include "action/session.h"
 
-/* More are not shown; AccountSessionsPerAccount is far below that. */
+/* More are not shown, only counted: there are as many only where AccountSessionsPerAccount is off
+ * or much larger than by default. */
 #define SHOWN_MOST 100
 
 apr_status_t account_do_sessions(const account_call_t *call, account_answer_t *answer)

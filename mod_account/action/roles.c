@@ -3,18 +3,7 @@
 #include <string.h>
 
 #include "action/actions.h"
-
-static int has(const apr_array_header_t *roles, const char *role)
-{
-    int i;
-
-    for (i = 0; roles && i < roles->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(roles, i, const char *), role) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
+#include "base/text.h"
 
 const char *account_role_default(const account_call_t *call)
 {
@@ -23,7 +12,8 @@ const char *account_role_default(const account_call_t *call)
 
 int account_role_may_choose(const account_call_t *call, const char *role)
 {
-    return strcmp(role, account_role_default(call)) == 0 || has(call->settings->chosen_roles, role);
+    return strcmp(role, account_role_default(call)) == 0
+           || account_text_is_in(call->settings->chosen_roles, role);
 }
 
 /* Whom an administrator may act upon. Not himself: the last one would have locked everybody out.
@@ -34,7 +24,7 @@ static apr_status_t find_other(const account_call_t *call, const account_t **acc
     apr_status_t rv = APR_SUCCESS;
 
     *account = NULL;
-    if (!has(call->settings->admin_roles, call->account->role)) {
+    if (!account_text_is_in(call->settings->admin_roles, call->account->role)) {
         answer->outcome = ACCOUNT_FORBIDDEN;
         return APR_SUCCESS;
     }
@@ -64,7 +54,7 @@ apr_status_t account_do_set_role(const account_call_t *call, account_answer_t *a
     int changed = 0;
     apr_status_t rv = find_other(call, &account, answer);
 
-    if (rv == APR_SUCCESS && account && !has(call->settings->roles, role)) {
+    if (rv == APR_SUCCESS && account && !account_text_is_in(call->settings->roles, role)) {
         answer->outcome = ACCOUNT_ROLE_REFUSED;
         account = NULL;
     }

@@ -152,7 +152,7 @@ account_dialect_e account_db_dialect(const account_db_t *db);
 apr_pool_t *account_db_pool(const account_db_t *db);
 const account_log_t *account_db_log(const account_db_t *db);
 
-/* For the status page. */
+/* For unit programs; the status page reads the gauges, of all processes. */
 typedef struct account_database_load_t {
     int open;
     int lent;

@@ -21,7 +21,8 @@ typedef struct account_exit_t {
  * From now on exit() asks is_over before all handlers that there are already. 0: the process ends
  * at once, with exit's status and what stdio has buffered, but without those handlers. The last
  * thing a pool's cleanup does: what is registered after it runs before it. Again: no effect.
- * APR_ENOTIMPL where the system has no on_exit(3): such a thread is then left to its luck.
+ * APR_ENOMEM: exit() has no room for it. APR_ENOTIMPL where the system has no on_exit(3): such a
+ * thread is then left to its luck.
  */
 apr_status_t account_exit_guard(account_exit_t *leaving);
 

@@ -21,4 +21,8 @@
 /* Nothing can be delivered now: the gateway that messages go through is known to be down. */
 #define ACCOUNT_EDELIVERY (APR_OS_START_USERERR + 5)
 
+/* Whether it is one of these: APR has no text for it, and what is to be known of it was logged
+ * where it happened, once and not for each request (of ACCOUNT_EBUSY nothing is). */
+#define ACCOUNT_STATUS_IS_OURS(status) ((status) >= APR_OS_START_USERERR)
+
 #endif

@@ -332,6 +332,23 @@ const char *account_text_email(apr_pool_t *pool, const char *text)
     return is_email(canonical) ? canonical : NULL;
 }
 
+int account_text_is_in(const apr_array_header_t *list, const char *text)
+{
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *), text) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int account_text_is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 int account_text_duration(const char *text, apr_int64_t *milliseconds)
 {
     static const struct {

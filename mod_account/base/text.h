@@ -2,6 +2,7 @@
 #define ACCOUNT_BASE_TEXT_H
 
 #include <apr_pools.h>
+#include <apr_tables.h>
 #include <apr_time.h>
 
 /* All texts are UTF-8. Results come from pool unless the argument already was the result. */
@@ -50,6 +51,12 @@ const char *account_text_mobile(apr_pool_t *pool, const char *text);
  * canonical one. Capital letters of ASCII stay.
  */
 const char *account_text_email(apr_pool_t *pool, const char *text);
+
+/* Whether text is, byte for byte, one of list (of const char *; NULL: an empty one). */
+int account_text_is_in(const apr_array_header_t *list, const char *text);
+
+/* Whether both are the same text, or both are NULL. */
+int account_text_is_same(const char *a, const char *b);
 
 /* Whether text is a duration as an administrator writes it: a whole number above 0 and s, m, h or
  * d, of at most a hundred years. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "action/session.h"
+#include "base/text.h"
 #include "contract/request.h"
 
 /* The different values of each name's cookies, the own name's first: of apr_array_header_t *. */
@@ -29,9 +30,18 @@ static apr_array_header_t *collect(const account_caller_t *caller, apr_pool_t *p
     return cookies;
 }
 
-static int is_same(const char *a, const char *b)
+/* Folders may each add a name: as many are not the same ones. */
+static int are_same(const apr_array_header_t *a, const apr_array_header_t *b)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    int i;
+
+    for (i = 0; a->nelts == b->nelts && i < a->nelts; i++) {
+        if (!account_text_is_same(APR_ARRAY_IDX(a, i, const char *),
+                                  APR_ARRAY_IDX(b, i, const char *))) {
+            return 0;
+        }
+    }
+    return a->nelts == b->nelts;
 }
 
 void account_caller_ask_database(account_caller_t *caller)
@@ -48,7 +58,8 @@ apr_status_t account_caller_find(account_caller_t *caller, const account_store_t
     int i;
 
     if (caller->rv != APR_SUCCESS
-        || (is_enough && caller->names->nelts == names->nelts && is_same(caller->own, own))) {
+        || (is_enough && are_same(caller->names, names)
+            && account_text_is_same(caller->own, own))) {
         return caller->rv;
     }
     caller->names = names;
@@ -59,7 +70,7 @@ apr_status_t account_caller_find(account_caller_t *caller, const account_store_t
         apr_array_cat(presented, APR_ARRAY_IDX(cookies, i, apr_array_header_t *));
     }
     /* which name counts first matters only where there are several */
-    if (!is_enough || presented->nelts != caller->presented->nelts || cookies->nelts > 1) {
+    if (!is_enough || !are_same(presented, caller->presented) || cookies->nelts > 1) {
         asked.cache = caller->wants_stored ? NULL : store->cache;
         caller->is_stored = !asked.cache;
         caller->rv = account_session_resolve(&asked, cookies, &caller->session, &caller->account);

@@ -7,9 +7,6 @@
 #include "base/text.h"
 #include "contract/judge.h"
 
-/* Device cookies of one request that count. */
-#define DEVICE_COOKIES_MOST 4
-
 /* The texts' page; its form sends on the token that the action made or the request brought. */
 static apr_status_t fill_page(const account_call_t *call, const char *page,
                               account_response_t *response)
@@ -136,15 +133,6 @@ static apr_status_t find_session(const account_exchange_t *x, account_call_t *ca
     return rv;
 }
 
-/* Shaped like session tokens; few, for each may cost a query. */
-static apr_array_header_t *find_device_cookies(const account_exchange_t *x)
-{
-    return x->settings->device_cookie
-               ? account_request_cookies(x->caller->cookies, x->settings->device_cookie,
-                                         DEVICE_COOKIES_MOST - 1, x->store->pool)
-               : apr_array_make(x->store->pool, 1, sizeof(const char *));
-}
-
 static void prepare_call(const account_exchange_t *x, account_call_t *call)
 {
     const account_contract_t *contract = x->match->mount->contract;
@@ -156,7 +144,8 @@ static void prepare_call(const account_exchange_t *x, account_call_t *call)
     call->gate = x->gate;
     call->supplied = x->match->route->supplied;
     call->constants = x->match->route->constants;
-    call->device_cookies = find_device_cookies(x);
+    call->device_cookies = account_request_device_cookies(
+        x->caller->cookies, x->settings->device_cookie, x->store->pool);
     call->terms.idle = contract->session_idle ? contract->session_idle : x->settings->session_idle;
     call->terms.life = contract->session_life ? contract->session_life : x->settings->session_life;
     call->terms.address = x->address;

@@ -53,18 +53,6 @@ static int matches(const account_parameter_t *p, const char *value)
     return rc >= 0;
 }
 
-static int is_one_of(const apr_array_header_t *words, const char *value)
-{
-    int i;
-
-    for (i = 0; i < words->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(words, i, const char *), value) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static const char *judge_number(const char *value)
 {
     apr_size_t length = strspn(value, "0123456789");
@@ -199,7 +187,7 @@ static account_rule_e judge_value(const account_parameter_t *p, const apr_array_
     if (p->regex && !matches(p, *value)) {
         return ACCOUNT_RULE_MATCH;
     }
-    if (p->one_of && !is_one_of(p->one_of, *value)) {
+    if (p->one_of && !account_text_is_in(p->one_of, *value)) {
         return ACCOUNT_RULE_ONE_OF;
     }
     return p->again && (!again || strcmp(again, sent) != 0) ? ACCOUNT_RULE_AGAIN : ACCOUNT_RULES;

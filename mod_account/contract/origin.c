@@ -5,6 +5,8 @@
 #include <apr_uri.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char *account_origin_of(const char *url, apr_pool_t *pool)
 {
     apr_uri_t uri;
@@ -30,14 +32,7 @@ const char *account_origin_of(const char *url, apr_pool_t *pool)
 
 int account_origin_is_listed(const char *origin, const apr_array_header_t *listed)
 {
-    int i;
-
-    for (i = 0; origin && listed && i < listed->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(listed, i, const char *), origin) == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return origin && account_text_is_in(listed, origin);
 }
 
 const char *account_origin_parse(const char *word, const char **origin, apr_pool_t *pool)
@@ -105,14 +100,8 @@ int account_origin_same_site(const char *a, const char *b)
 static int is_own(const char *url, const account_site_t *site, apr_pool_t *pool)
 {
     const char *origin = account_origin_of(url, pool);
-    int i;
 
-    for (i = 0; origin && i < site->origins->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(site->origins, i, const char *), origin) == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return origin && account_text_is_in(site->origins, origin);
 }
 
 static int is(const char *header, const char *value)

@@ -7,6 +7,9 @@
 
 #include "base/text.h"
 
+/* Device cookies of one request that count. */
+#define DEVICE_COOKIES_MOST 4
+
 const char account_pair_nested[] = "";
 
 static int hex_digit(char c)
@@ -180,7 +183,6 @@ apr_array_header_t *account_request_cookies(const char *header, const char *name
     apr_array_header_t *values = apr_array_make(pool, 1, sizeof(const char *));
     apr_size_t length = strlen(name);
     const char *c = header;
-    int i;
 
     while (c && *c && values->nelts <= limit) {
         const char *stop;
@@ -192,16 +194,18 @@ apr_array_header_t *account_request_cookies(const char *header, const char *name
         if (strncmp(c, name, length) == 0 && c[length] == '=') {
             const char *value = apr_pstrmemdup(pool, c + length + 1, stop - c - length - 1);
 
-            for (i = 0; i < values->nelts; i++) {
-                if (strcmp(APR_ARRAY_IDX(values, i, const char *), value) == 0) {
-                    break;
-                }
-            }
-            if (i == values->nelts && is_token(value)) {
+            if (is_token(value) && !account_text_is_in(values, value)) {
                 APR_ARRAY_PUSH(values, const char *) = value;
             }
         }
         c = stop;
     }
     return values;
+}
+
+apr_array_header_t *account_request_device_cookies(const char *header, const char *name,
+                                                   apr_pool_t *pool)
+{
+    return account_request_cookies(name ? header : NULL, name ? name : "", DEVICE_COOKIES_MOST - 1,
+                                   pool);
 }

@@ -41,4 +41,9 @@ account_body_e account_request_type(const char *content_type, apr_pool_t *pool);
 apr_array_header_t *account_request_cookies(const char *header, const char *name, int limit,
                                             apr_pool_t *pool);
 
+/* The same of device cookies (action/device.h), of which few count: each costs a digest for every
+ * key. name NULL: there are to be none. */
+apr_array_header_t *account_request_device_cookies(const char *header, const char *name,
+                                                   apr_pool_t *pool);
+
 #endif

@@ -19,6 +19,7 @@ typedef struct place_t {
 struct account_router_t {
     apr_hash_t *paths;      /* literal path, without a slash at its end, to place_t */
     apr_hash_t *beginnings; /* what stands before the first {name}, with its slash, to place_t */
+    apr_size_t longest;     /* of the beginnings */
 };
 
 static int has_method(const account_route_t *route, const char *method)
@@ -73,6 +74,9 @@ static void add(account_router_t *router, place_t *place, apr_pool_t *pool)
     apr_hash_t *hash = path[length] ? router->beginnings : router->paths;
     place_t *first = apr_hash_get(hash, path, length);
 
+    if (path[length] && length > router->longest) {
+        router->longest = length;
+    }
     place->rest = path + length;
     place->allow = allow_also("", place->route, pool);
     if (first) {
@@ -88,7 +92,7 @@ static void add(account_router_t *router, place_t *place, apr_pool_t *pool)
 
 account_router_t *account_router_make(const apr_array_header_t *mounts, apr_pool_t *pool)
 {
-    account_router_t *router = apr_palloc(pool, sizeof(*router));
+    account_router_t *router = apr_pcalloc(pool, sizeof(*router));
     int order = 0;
     int i, j;
 
@@ -182,7 +186,8 @@ int account_router_match(const account_router_t *router, const char *path, const
     for (place = apr_hash_get(router->paths, path, length); place; place = place->next) {
         consider(&choice, place, method, NULL, pool);
     }
-    for (i = length; i > 0 && apr_hash_count(router->beginnings) > 0; i--) {
+    /* a path of thousands of segments costs no more than a short one */
+    for (i = length < router->longest ? length : router->longest; i > 0; i--) {
         if (path[i - 1] != '/') {
             continue;
         }

@@ -27,7 +27,7 @@ typedef struct account_match_t {
 typedef struct account_router_t account_router_t;
 
 /* mounts: of account_mount_t *; of two that have one route for the same request the first answers.
- * Both must live as long as pool. */
+ * The mounts, and what they point to, must live as long as pool. */
 account_router_t *account_router_make(const apr_array_header_t *mounts, apr_pool_t *pool);
 
 /* path: decoded and normalised, a slash at its end is tolerated. HEAD is GET where nothing changes.

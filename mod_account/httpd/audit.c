@@ -1,10 +1,15 @@
 #include <apr_hash.h>
+#include <apr_portable.h>
 #include <apr_strings.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <httpd.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "action/audit.h"
 #include "httpd/glue.h"
@@ -13,6 +18,8 @@ APLOG_USE_MODULE(account);
 
 #define ERROR_LOG "error-log"
 #define OFF "off"
+/* How long a program that does not read its lines may hold up a request, in milliseconds. */
+#define PATIENCE 50
 
 static int is_word(const char *log)
 {
@@ -63,20 +70,29 @@ static apr_file_t *open_program(const char *log, apr_pool_t *pool)
     piped_log *program = ap_open_piped_log_ex(pool, log + (by_shell || log[1] == '|' ? 2 : 1),
                                               by_shell ? APR_SHELLCMD_ENV : APR_PROGRAM_ENV);
 
-    return program ? ap_piped_log_write_fd(program) : NULL;
+    apr_file_t *file = program ? ap_piped_log_write_fd(program) : NULL;
+    apr_os_file_t fd;
+
+    /* of this end alone: the program's is another */
+    return file && apr_os_file_get(&fd, file) == APR_SUCCESS
+                   && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != -1
+               ? file
+               : NULL;
 }
 
-/* One write() puts a whole line at the end, whoever else writes there. */
+/* One write() puts a whole line at the end, whoever else writes there. A named pipe without a
+ * reader would have the start wait for one. */
 static apr_file_t *open_file(const char *path, server_rec *server, apr_pool_t *pool)
 {
     apr_file_t *file = NULL;
-    apr_status_t rv =
-        apr_file_open(&file, path, APR_WRITE | APR_APPEND | APR_CREATE | APR_LARGEFILE,
-                      APR_UREAD | APR_UWRITE | APR_GREAD, pool);
+    apr_status_t rv = apr_file_open(
+        &file, path, APR_WRITE | APR_APPEND | APR_CREATE | APR_LARGEFILE | APR_FOPEN_NONBLOCK,
+        APR_UREAD | APR_UWRITE | APR_GREAD, pool);
 
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, server,
-                     ACLOGNO(00231) "AccountAuditLog %s can't be opened", path);
+                     ACLOGNO(00231) "AccountAuditLog %s can't be opened%s", path,
+                     rv == ENXIO ? ": nobody reads this named pipe; start its reader first" : "");
     }
     return rv == APR_SUCCESS ? file : NULL;
 }
@@ -112,11 +128,33 @@ static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     return OK;
 }
 
+/* A line is shorter than what a pipe takes as one (PIPE_BUF), so it goes in whole or not at all.
+ * apr_file_write would wait as long as the program likes. */
+static apr_status_t write_whole(apr_file_t *file, const char *line, apr_size_t length)
+{
+    struct pollfd room = {.events = POLLOUT};
+    int waited = 0;
+    ssize_t written;
+    apr_status_t rv = apr_os_file_get(&room.fd, file);
+
+    while (rv == APR_SUCCESS) {
+        written = write(room.fd, line, length);
+        if (written != -1) {
+            return written == (ssize_t)length ? APR_SUCCESS : APR_ENOSPC;
+        }
+        rv = errno;
+        if (rv == EINTR || (APR_STATUS_IS_EAGAIN(rv) && !waited)) {
+            waited = waited || (rv != EINTR && poll(&room, 1, PATIENCE) != -1);
+            rv = APR_SUCCESS;
+        }
+    }
+    return rv;
+}
+
 /* What can't be written where it belongs stands in the error log: no event is lost in silence. */
 static void write_line(const request_rec *r, const account_server_t *server, const char *line,
                        int is_warning)
 {
-    apr_size_t length = strlen(line) + 1;
     apr_status_t rv;
 
     if (!server->audit_file) {
@@ -124,8 +162,8 @@ static void write_line(const request_rec *r, const account_server_t *server, con
                      ACLOGNO(00230) "%s", line);
         return;
     }
-    rv = apr_file_write(server->audit_file, apr_pstrcat(r->pool, line, "\n", NULL), &length);
-    if (rv != APR_SUCCESS || length != strlen(line) + 1) {
+    rv = write_whole(server->audit_file, apr_pstrcat(r->pool, line, "\n", NULL), strlen(line) + 1);
+    if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, r->server,
                      ACLOGNO(00233) "this line can't be written to AccountAuditLog %s: %s",
                      server->audit_log, line);

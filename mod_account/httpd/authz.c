@@ -30,24 +30,16 @@ static apr_array_header_t *words_of(const char *line, apr_pool_t *pool)
     return words;
 }
 
-static int has(const apr_array_header_t *words, const char *word)
-{
-    int i;
-
-    for (i = 0; i < words->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(words, i, const char *), word) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Whoever requires an account needs a database: startup.c says so, at this place. */
+/* Whoever requires an account needs a database: startup.c says so, at this place. Of .htaccess the
+ * requests find out. */
 static void remember(cmd_parms *cmd, const apr_array_header_t *roles)
 {
     account_server_t *server = account_server_of(cmd->server);
     account_requirement_t *requirement;
 
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        return;
+    }
     if (!server) { /* a virtual host without any directive of ours */
         server = account_server_create(cmd->pool, cmd->server);
         ap_set_module_config(cmd->server->module_config, &account_module, server);
@@ -81,9 +73,7 @@ static const char *parse_account(cmd_parms *cmd, const char *line, const void **
         return "Require account takes nothing more: for certain people there is Require user, for "
                "roles Require account-role";
     }
-    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        remember(cmd, NULL);
-    }
+    remember(cmd, NULL);
     return NULL;
 }
 
@@ -116,9 +106,9 @@ static authz_status check_role(request_rec *r, const char *line, const void *par
     authz_status status = find(r, &identity);
 
     (void)line;
-    return status != AUTHZ_GRANTED                ? status
-           : has(parsed, identity->account->role) ? AUTHZ_GRANTED
-                                                  : AUTHZ_DENIED;
+    return status != AUTHZ_GRANTED                               ? status
+           : account_text_is_in(parsed, identity->account->role) ? AUTHZ_GRANTED
+                                                                 : AUTHZ_DENIED;
 }
 
 const char *account_authz_wrong_role(const account_server_t *config,
@@ -135,7 +125,7 @@ const char *account_authz_wrong_role(const account_server_t *config,
     for (i = 0; i < roles->nelts; i++) {
         const char *role = APR_ARRAY_IDX(roles, i, const char *);
 
-        if (!has(config->settings.roles, role)) {
+        if (!account_text_is_in(config->settings.roles, role)) {
             return apr_psprintf(pool, "Require account-role: %s is none of AccountRoles%s", role,
                                 account_line_suggest(role, (const char *const *)all->elts, pool));
         }
@@ -160,9 +150,7 @@ static const char *parse_verified(cmd_parms *cmd, const char *line, const void *
     if (kinds->nelts == 0) {
         return "Require account-verified takes email, mobile, or both, of which one is enough";
     }
-    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        remember(cmd, NULL);
-    }
+    remember(cmd, NULL);
     return NULL;
 }
 
@@ -175,8 +163,8 @@ static authz_status check_verified(request_rec *r, const char *line, const void 
     if (status != AUTHZ_GRANTED) {
         return status;
     }
-    return (identity->account->email_verified && has(parsed, "email"))
-                   || (identity->account->mobile_verified && has(parsed, "mobile"))
+    return (identity->account->email_verified && account_text_is_in(parsed, "email"))
+                   || (identity->account->mobile_verified && account_text_is_in(parsed, "mobile"))
                ? AUTHZ_GRANTED
                : AUTHZ_DENIED;
 }
@@ -191,9 +179,7 @@ static const char *parse_fresh(cmd_parms *cmd, const char *line, const void **pa
         return "Require account-fresh takes how long ago the password may have been given: 5m, a "
                "number and s, m, h or d";
     }
-    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        remember(cmd, NULL);
-    }
+    remember(cmd, NULL);
     return NULL;
 }
 

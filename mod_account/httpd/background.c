@@ -86,7 +86,7 @@ static int prepare(account_store_t *store, const account_backend_t *backend, apr
 /* The database's own trouble is in the log already, once and not for each round. */
 static void log_failure(const account_worker_t *worker, apr_status_t rv, const char *what)
 {
-    if (rv != APR_SUCCESS && rv < APR_OS_START_USERERR) {
+    if (rv != APR_SUCCESS && !ACCOUNT_STATUS_IS_OURS(rv)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, worker->server, ACLOGNO(00213) "%s failed", what);
     }
 }

@@ -26,7 +26,6 @@ APLOG_USE_MODULE(account);
 
 #define NAME_MOST 255
 #define PASSWORD_MOST 255
-#define COOKIES_MOST 3
 
 /* What came of a name and password. */
 typedef struct result_t {
@@ -95,24 +94,22 @@ static int is_text(const char *text, apr_size_t most)
 static void prepare_call(request_rec *r, account_call_t *call)
 {
     const account_server_t *server = account_server_of(r->server);
-    const char *device = server->settings.device_cookie;
 
     *call = (account_call_t){
         .store = account_request_store(r),
         .settings = &server->settings,
         .gate = server->shared->gate,
         .terms.address = r->useragent_ip,
-        .device_cookies = device ? account_request_cookies(
-                              account_request_of(account_request_original(r))->cookies, device,
-                              COOKIES_MOST, r->pool)
-                                 : NULL,
+        .device_cookies =
+            account_request_device_cookies(account_request_of(account_request_original(r))->cookies,
+                                           server->settings.device_cookie, r->pool),
     };
 }
 
 /* The machine failed: nobody is let in, and nobody is told that the password is wrong. */
 static void fail(request_rec *r, apr_status_t rv, result_t *result)
 {
-    int known = rv >= APR_OS_START_USERERR; /* and logged by the core, once */
+    int known = ACCOUNT_STATUS_IS_OURS(rv);
 
     ap_log_rerror(APLOG_MARK, APLOG_INFO, known ? 0 : rv, r,
                   ACLOGNO(00272) "whether the password is right can't be found out now: 503");

@@ -93,6 +93,7 @@ const char *account_cache_directive(cmd_parms *cmd, void *directory, const char 
         store_of(account_server_of(cmd->server)->shared, cmd->pool);
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     const char *colon = strchr(word, ':');
+    apr_size_t length = colon ? (apr_size_t)(colon - word) : strlen(word);
 
     (void)directory;
     if (error) {
@@ -105,7 +106,7 @@ const char *account_cache_directive(cmd_parms *cmd, void *directory, const char 
     if (strcasecmp(word, "off") == 0) {
         return NULL;
     }
-    store->kind = find_kind(word, colon ? (apr_size_t)(colon - word) : strlen(word));
+    store->kind = find_kind(word, length);
     if (!store->kind) {
         return apr_psprintf(cmd->pool,
                             "AccountCache takes shmcb, shmcb:FILE(BYTES), memcache:HOST:PORT, "

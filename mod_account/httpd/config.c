@@ -117,6 +117,16 @@ account_directory_t *account_directory_of(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &account_module);
 }
 
+const char *account_config_read_keys(cmd_parms *cmd, const char *path, account_keys_t **keys)
+{
+    const char *error = "this is no path";
+
+    path = ap_server_root_relative(cmd->pool, path);
+    return path && account_keys_read(keys, &error, path, cmd->pool) == APR_SUCCESS
+               ? NULL
+               : apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", error, NULL);
+}
+
 static const char *set_secret_file(cmd_parms *cmd, void *directory, const char *path)
 {
     const char *error;
@@ -125,14 +135,7 @@ static const char *set_secret_file(cmd_parms *cmd, void *directory, const char *
     if (account_directive_refused(cmd, &error)) {
         return error;
     }
-    path = ap_server_root_relative(cmd->pool, path);
-    if (!path) {
-        return "AccountSecretFile: this is no path";
-    }
-    return account_keys_read(&account_server_of(cmd->server)->keys, &error, path, cmd->pool)
-                   == APR_SUCCESS
-               ? NULL
-               : apr_pstrcat(cmd->pool, "AccountSecretFile: ", error, NULL);
+    return account_config_read_keys(cmd, path, &account_server_of(cmd->server)->keys);
 }
 
 static const char *set_database(cmd_parms *cmd, void *directory, const char *driver,

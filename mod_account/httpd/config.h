@@ -101,6 +101,9 @@ void *account_directory_merge(apr_pool_t *pool, void *base, void *add);
 account_server_t *account_server_of(const server_rec *server);
 account_directory_t *account_directory_of(const request_rec *r);
 
+/* For directives that take a file of keys: reads it into *keys. NULL, or what is wrong. */
+const char *account_config_read_keys(cmd_parms *cmd, const char *path, account_keys_t **keys);
+
 /* containers.c: <AccountContract> and AccountMount. */
 const char *account_contract_directive(cmd_parms *cmd, void *directory, const char *args);
 const char *account_mount_directive(cmd_parms *cmd, void *directory, int argc, char *const argv[]);

@@ -11,7 +11,8 @@
  */
 typedef struct account_counters_t account_counters_t;
 
-/* Before the fork, into shared->counters. */
+/* Before the fork, into shared->counters; in pconf, but what was counted outlives it. That there is
+ * no shared memory is returned, and logged. */
 apr_status_t account_counters_create(account_shared_t *shared, server_rec *servers,
                                      apr_pool_t *pconf);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "action/limits.h"
+#include "base/text.h"
 #include "httpd/glue.h"
 #include "store/lookups.h"
 #include "store/statements.h"
@@ -19,18 +20,6 @@ APLOG_USE_MODULE(account);
 #define DEFAULT_DEVICE_COOKIE "account_device"
 
 #define NAME(names, n) APR_ARRAY_IDX(names, n, const char *)
-
-static int has_name(const apr_array_header_t *names, const char *name)
-{
-    int i;
-
-    for (i = 0; i < names->nelts; i++) {
-        if (strcmp(NAME(names, i), name) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
 
 static apr_array_header_t *names_of(const char *const *names, apr_pool_t *pool)
 {
@@ -54,7 +43,7 @@ static int check_roles(const account_server_t *config, account_roles_e kind, ser
     for (i = 0; option->names && i < option->names->nelts; i++) {
         const char *name = NAME(option->names, i);
 
-        if (!has_name(config->settings.roles, name)) {
+        if (!account_text_is_in(config->settings.roles, name)) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
                          ACLOGNO(00208) "Syntax error on line %d of %s: %s: %s is none of "
                                         "AccountRoles%s",
@@ -84,7 +73,7 @@ static int fill_roles(account_server_t *config, server_rec *server, apr_pool_t *
     settings->admin_roles =
         options[ACCOUNT_ROLES_ADMIN].names
             ? options[ACCOUNT_ROLES_ADMIN].names
-            : names_of(has_name(settings->roles, *admin) ? admin : admin + 1, pool);
+            : names_of(account_text_is_in(settings->roles, *admin) ? admin : admin + 1, pool);
     return check_roles(config, ACCOUNT_ROLES_CHOSEN, server, pool)
            && check_roles(config, ACCOUNT_ROLES_ADMIN, server, pool);
 }
@@ -163,11 +152,6 @@ int account_defaults_fill(account_server_t *config, server_rec *server, apr_pool
     return fill_roles(config, server, pool) && fill_limits(config, server, pool);
 }
 
-static int is_same(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* The number of a statement in the backend's table; servers that ask the same share it. */
 static int number_of(account_backend_t *backend, const account_statement_t *statement)
 {
@@ -178,7 +162,7 @@ static int number_of(account_backend_t *backend, const account_statement_t *stat
         const account_statement_t *other = &APR_ARRAY_IDX(statements, i, account_statement_t);
 
         for (dialect = 0; dialect < ACCOUNT_DIALECTS; dialect++) {
-            if (!is_same(other->sql[dialect], statement->sql[dialect])) {
+            if (!account_text_is_same(other->sql[dialect], statement->sql[dialect])) {
                 break;
             }
         }

@@ -36,7 +36,8 @@ static int handler(request_rec *r)
     return OK;
 }
 
-/* Whether something that directly stands in the section begins so. */
+/* The first line that stands directly in the section, begins with name and has args among its
+ * arguments, at the end of a word; args NULL: any. NULL: there is none. */
 static const ap_directive_t *find(const ap_directive_t *section, const char *name, const char *args)
 {
     const ap_directive_t *line;

@@ -81,13 +81,13 @@ void account_basic_register_hooks(apr_pool_t *pool);
 /* secrecy.c: keeps secrets in URLs out of logs. */
 void account_secrecy_register_hooks(apr_pool_t *pool);
 
-/* The path as the core will see it later: decoded once, without //, /./ and /../. NULL: it will be
- * refused. */
+/* secrecy.c: the path as the core will see it later: decoded once, without //, /./ and /../. NULL:
+ * it will be refused. */
 const char *account_secrecy_path(const request_rec *r);
 
-/* Takes the cookies of these names (of const char *) out of the request: they go no further
- * than this module, not into a log of all headers, not to a script or an application behind, which
- * could keep them. account_request_t has the header as it was. */
+/* secrecy.c: takes the cookies of these names (of const char *) out of the request: they go no
+ * further than this module, not into a log of all headers, not to a script or an application
+ * behind, which could keep them. account_request_t has the header as it was. */
 void account_secrecy_take_out_cookies(request_rec *r, const apr_array_header_t *names);
 
 /*

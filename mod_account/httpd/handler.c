@@ -10,6 +10,7 @@
 APLOG_USE_MODULE(account);
 
 #define HANDLER "account"
+
 /* Whether one of the server's mounts has the path. */
 static int match(request_rec *r, account_match_t *match)
 {

@@ -250,17 +250,8 @@ const char *account_headers_set_prefix(cmd_parms *cmd, void *directory, const ch
 
 const char *account_headers_set_key(cmd_parms *cmd, void *directory, const char *path)
 {
-    const char *error;
-
     (void)directory;
-    path = ap_server_root_relative(cmd->pool, path);
-    if (!path) {
-        return "AccountHeaderKey: this is no path";
-    }
-    return account_keys_read(&account_server_of(cmd->server)->header_keys, &error, path, cmd->pool)
-                   == APR_SUCCESS
-               ? NULL
-               : apr_pstrcat(cmd->pool, "AccountHeaderKey: ", error, NULL);
+    return account_config_read_keys(cmd, path, &account_server_of(cmd->server)->header_keys);
 }
 
 void account_headers_register_hooks(apr_pool_t *pool)

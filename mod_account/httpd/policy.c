@@ -1,6 +1,7 @@
 #include "httpd/policy.h"
 
 #include <apr_strings.h>
+#include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <string.h>
@@ -107,6 +108,25 @@ int account_policy_options(request_rec *r, const account_server_t *server,
     return OK;
 }
 
+static int is_preflight(request_rec *r, const account_server_t *server)
+{
+    return r->method_number == M_OPTIONS
+           && apr_table_get(r->headers_in, "Access-Control-Request-Method") && server->sites.allowed
+           && account_origin_is_listed(apr_table_get(r->headers_in, "Origin"),
+                                       server->sites.allowed);
+}
+
+/* A browser never sends a cookie or a password with its preflight: where an AuthType asks for one,
+ * the request that it wants to send would never come. The answer says which methods there are, and
+ * the request itself is asked everything. */
+static int let_preflight_in(request_rec *r)
+{
+    return account_request_of(r)->matched && !r->main && ap_auth_type(r)
+                   && is_preflight(r, account_server_of(r->server))
+               ? OK
+               : DECLINED;
+}
+
 /* "Header set" of mod_headers, mod_expires and the like work on the other table: what is said here
  * counts ("Header always set" changes this one, and so counts more). */
 static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
@@ -146,6 +166,8 @@ void account_policy_register_hooks(apr_pool_t *pool)
 {
     (void)pool;
     ap_register_output_filter(FILTER, filter, NULL, AP_FTYPE_PROTOCOL - 1);
+    ap_hook_check_access_ex(let_preflight_in, NULL, NULL, APR_HOOK_REALLY_FIRST,
+                            AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(insert_error_filter, NULL, NULL, APR_HOOK_FIRST);
 }

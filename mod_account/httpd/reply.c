@@ -59,7 +59,7 @@ static void log_outcome(request_rec *r, const account_exchange_t *x,
     if (response->failure != APR_SUCCESS) {
         /* the trouble of a database or gateway is in the log already, once and not for each request
          */
-        int known = response->failure >= APR_OS_START_USERERR;
+        int known = ACCOUNT_STATUS_IS_OURS(response->failure);
         const char *why = response->failure == ACCOUNT_EBUSY       ? ", too busy"
                           : response->failure == ACCOUNT_EDELIVERY ? ", messages can't be delivered"
                                                                    : "";
@@ -84,7 +84,10 @@ int account_reply_send(request_rec *r, const account_server_t *server, const acc
     if (response->answer.device && server->settings.device_cookie) {
         set_cookie(r, server, server->settings.device_cookie, response->answer.device, DEVICE_LIFE);
     }
-    r->status = response->status;
+    /* as an error page it does not make a success of the error */
+    if (!r->prev || r->status == HTTP_OK) {
+        r->status = response->status;
+    }
     ap_set_content_type(r, response->type);
     ap_set_content_length(r, response->length);
     account_policy_set(r, server, response->is_page);

@@ -136,7 +136,10 @@ void account_request_make_private(request_rec *r)
     while (r->main) {
         r = r->main;
     }
-    apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    /* an expression may be asked last of all, of a reply that nobody is to keep */
+    if (!ap_find_token(r->pool, apr_table_get(r->err_headers_out, "Cache-Control"), "no-store")) {
+        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    }
 }
 
 /* The contract's own cookie counts first. */
@@ -166,7 +169,7 @@ const account_identity_t *account_request_caller(request_rec *r)
              own_cookie(r, first))
                          : ACCOUNT_EDATABASE;
     if (rv != APR_SUCCESS) {
-        int known = rv >= APR_OS_START_USERERR; /* and logged by the core, once */
+        int known = ACCOUNT_STATUS_IS_OURS(rv);
 
         ap_log_rerror(APLOG_MARK, known ? APLOG_INFO : APLOG_ERR, known ? 0 : rv, r,
                       ACLOGNO(00260) "who sends this can't be found out now: 503");

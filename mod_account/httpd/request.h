@@ -55,7 +55,7 @@ const apr_array_header_t *account_request_cookie_names(request_rec *r,
 /*
  * Who sends the request, by its cookies: one look-up for all that belongs to one request. NULL:
  * nobody is logged in, or (account_request_is_unknown) the machine failed; then the request is not
- * answered, whatever was made of it: 503 (account_request_register_hooks).
+ * answered, whatever was made of it: 503 (account_request_register_hooks). Lives as long as r.
  */
 const account_identity_t *account_request_caller(request_rec *r);
 

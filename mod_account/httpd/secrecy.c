@@ -11,7 +11,7 @@
  * Some contracts take passwords by GET. Everything that httpd writes about a request (access log,
  * server-status, forensic log) comes from a handful of members of request_rec; these hooks take the
  * secrets' carriers out of them: the query of our routes, before anybody else where the path tells
- * them and before the access log for the rest, and those of sessions and device cookies. At
+ * them and before the access log for the rest, and the cookies that name a session or a device. At
  * LogLevel trace5 and beyond httpd itself prints the request line before any module is asked.
  */
 

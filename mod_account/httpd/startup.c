@@ -11,6 +11,7 @@
 #include <unixd.h>
 #include <util_mutex.h>
 
+#include "base/text.h"
 #include "httpd/cache.h"
 #include "httpd/counters.h"
 #include "httpd/glue.h"
@@ -32,7 +33,7 @@ static void log_from_core(void *baton, account_log_level_e level, apr_status_t s
         [ACCOUNT_LOG_DEBUG] = APLOG_DEBUG,
     };
 
-    ap_log_error(APLOG_MARK, levels[level], status < APR_OS_START_USERERR ? status : 0,
+    ap_log_error(APLOG_MARK, levels[level], ACCOUNT_STATUS_IS_OURS(status) ? 0 : status,
                  (server_rec *)baton, "%s", message);
 }
 
@@ -114,14 +115,9 @@ static int complete_server(account_server_t *config, server_rec *server, apr_poo
 
 void account_cookie_add(apr_array_header_t *names, const char *name)
 {
-    int i;
-
-    for (i = 0; i < names->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(names, i, const char *), name) == 0) {
-            return;
-        }
+    if (!account_text_is_in(names, name)) {
+        APR_ARRAY_PUSH(names, const char *) = name;
     }
-    APR_ARRAY_PUSH(names, const char *) = name;
 }
 
 /* Whatever contract a session was begun with, every server of its realm knows its cookie. Where
@@ -163,17 +159,14 @@ static int check_device_cookie(const account_server_t *config, server_rec *serve
 {
     const account_mount_t *mount = first_mount(config);
     const char *device = config->settings.device_cookie;
-    int i;
 
-    for (i = 0; mount && device && i < config->cookie_names->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(config->cookie_names, i, const char *), device) == 0) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
-                         ACLOGNO(00217) "Syntax error on line %d of %s: AccountDeviceCookie %s is "
-                                        "the session's cookie of a contract that is mounted: take "
-                                        "another name",
-                         mount->line, mount->file, device);
-            return 0;
-        }
+    if (mount && device && account_text_is_in(config->cookie_names, device)) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server,
+                     ACLOGNO(00217) "Syntax error on line %d of %s: AccountDeviceCookie %s is "
+                                    "the session's cookie of a contract that is mounted: take "
+                                    "another name",
+                     mount->line, mount->file, device);
+        return 0;
     }
     return 1;
 }
@@ -335,7 +328,7 @@ static int prepare_sqlite(const account_shared_t *shared, account_backend_t *bac
     config.writer = NULL;
     rv = try_as_user(&config, pool);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv < APR_OS_START_USERERR ? rv : 0,
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, ACCOUNT_STATUS_IS_OURS(rv) ? 0 : rv,
                      server,
                      ACLOGNO(00202) "AccountDatabase sqlite3 %s can't be used (the lines before "
                                     "say why). Its folder must exist and belong to the user of the "

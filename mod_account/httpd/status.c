@@ -344,6 +344,7 @@ static void write_page(const status_t *status, account_buffer_t *out)
     }
     account_buffer_add_text(out, "<table>\n<tr><th>what</th><th>now</th></tr>\n");
     write_version(status, out);
+    /* the first is the version, the last the requests: collect */
     for (i = 1; i < status->metrics->nelts - 1; i++) {
         write_rows(status, &APR_ARRAY_IDX(status->metrics, i, metric_t), out);
     }

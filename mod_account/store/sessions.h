@@ -59,12 +59,13 @@ apr_status_t account_session_find(const account_store_t *store, const char *toke
 /* Ends one session; no session of that token is a success too. */
 apr_status_t account_session_end(const account_store_t *store, const char *token);
 
-/* An account's sessions that have not expired: of account_session_t (token, replaces and most are
- * not set), the one used last first, most of them at most; count: of all. */
 typedef struct account_sessions_t {
-    apr_array_header_t *list;
-    apr_int64_t count;
+    apr_array_header_t *list; /* of account_session_t, whose token, replaces and most are not set */
+    apr_int64_t count;        /* of those that are not in list too */
 } account_sessions_t;
+
+/* An account's sessions that have not expired, the one used last first, most of them at most; in
+ * the store's pool. A failure of the database is returned, and sessions is left as it was. */
 apr_status_t account_sessions_list(const account_store_t *store, apr_int64_t account_id, int most,
                                    account_sessions_t *sessions);
 

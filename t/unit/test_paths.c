@@ -157,6 +157,33 @@ static void test_paths(apr_pool_t *pool)
        "without mounts nothing matches");
 }
 
+/* Before any limit counts, whoever sends it. */
+static void test_many_segments(apr_pool_t *pool)
+{
+    const account_contract_t *contract = fixture_contract(paths_contract, pool);
+    account_mount_t mount = {.path = "/user", .contract = contract};
+    account_router_t *router;
+    account_match_t match;
+    apr_time_t begun;
+    char path[40001];
+    int i, found = 0;
+
+    if (!contract) {
+        return;
+    }
+    router = account_router_make(mounts_of(&mount, 1, pool), pool);
+    for (i = 0; i < 20000; i++) {
+        memcpy(path + 2 * (apr_size_t)i, "/a", 2);
+    }
+    path[40000] = '\0';
+    begun = apr_time_now();
+    for (i = 0; i < 20; i++) {
+        found += account_router_match(router, path, "GET", &match, pool);
+    }
+    is_int(found, 0, "20,000 segments are no route");
+    ok(apr_time_now() - begun < apr_time_from_sec(1), "and 20 such paths take no second");
+}
+
 static void test_overlap(apr_pool_t *pool)
 {
     static const struct {
@@ -205,6 +232,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&pool, NULL);
     test_paths(pool);
+    test_many_segments(pool);
     test_overlap(pool);
     apr_pool_destroy(pool);
     return done_testing();

@@ -334,6 +334,8 @@ static void test_cookies(apr_pool_t *pool)
     }
     is_int(account_request_cookies(header, "s", 4, pool)->nelts, 5, "no more than limit + 1");
     is_int(account_request_cookies(header, "s", 0, pool)->nelts, 1, "no more than one");
+    is_int(account_request_device_cookies(header, "s", pool)->nelts, 4, "of devices four");
+    is_int(account_request_device_cookies(header, NULL, pool)->nelts, 0, "or there are to be none");
 }
 
 /* A route that reads name, word, word2 (again=), kind. */

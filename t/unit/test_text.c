@@ -52,6 +52,24 @@ static char *repeat(apr_pool_t *pool, const char *text, int times)
     return result;
 }
 
+static void test_lists(apr_pool_t *pool)
+{
+    apr_array_header_t *list = apr_array_make(pool, 2, sizeof(const char *));
+
+    ok(!account_text_is_in(NULL, "a") && !account_text_is_in(list, "a"), "an empty list has none");
+    APR_ARRAY_PUSH(list, const char *) = "admin";
+    APR_ARRAY_PUSH(list, const char *) = "creator";
+    ok(account_text_is_in(list, "admin") && account_text_is_in(list, "creator"), "those it has");
+    ok(!account_text_is_in(list, "Admin") && !account_text_is_in(list, "admi")
+           && !account_text_is_in(list, ""),
+       "and nothing like them");
+    ok(account_text_is_same(NULL, NULL) && account_text_is_same("a", apr_pstrdup(pool, "a")),
+       "the same");
+    ok(!account_text_is_same("a", NULL) && !account_text_is_same(NULL, "")
+           && !account_text_is_same("a", "A"),
+       "not the same");
+}
+
 static void test_valid(void)
 {
     static const struct {
@@ -745,6 +763,7 @@ int main(void)
     test_valid();
     test_controls();
     test_lengths();
+    test_lists(pool);
     test_nfc(pool);
     test_identifiers(pool);
     test_identifier_stability(pool);
