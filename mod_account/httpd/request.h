@@ -40,7 +40,6 @@ typedef struct account_request_t {
     const account_identity_t *told_of;
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
-    account_closing_t closing; /* of store */
     account_caller_t caller;
 } account_request_t;
 
