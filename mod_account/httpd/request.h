@@ -18,13 +18,7 @@ typedef struct account_request_t {
     const char *query;
     const char *cookies;
     const char *own; /* the session cookie of the route that the address seems to have, or NULL */
-    int has_policy;  /* policy.c has set its headers, those for programs */
-    /* what was looked for, and what was found: several hooks ask */
-    const char *tried_path;
-    const char *tried_method;
-    int is_found;
-    account_match_t found;
-    int matched; /* match is one of the server's mounts */
+    int matched;     /* match is one of the server's mounts */
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
@@ -36,8 +30,6 @@ typedef struct account_request_t {
     int is_stale;   /* a Require wanted a more recent password */
     int is_being_answered;         /* the handlers have begun */
     struct account_basic_t *basic; /* basic.c */
-    const char *const *told;       /* account_claims_told, of that identity */
-    const account_identity_t *told_of;
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
     account_caller_t caller;
