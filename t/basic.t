@@ -1,14 +1,14 @@
 # AuthBasicProvider account, AuthFormProvider account: the same accounts for what knows no sessions.
 # matrix: all
 use lib 't/lib';
+use Account::Basic;
 use Account::Race 'race';
 use Account::Test;
-use Digest::SHA 'sha1_base64';
 use MIME::Base64 'encode_base64';
 use Time::HiRes qw(sleep time);
 
-my @modules = qw(auth_basic auth_form authn_file authn_socache session session_cookie session_crypto request);
-my $places = <<'END';
+my @modules = (@BASIC_MODULES, 'authn_socache');
+my $places = $BASIC_PLACES . <<'END';
 <Location "/dav">
     AuthType Basic
     AuthName "the accounts"
@@ -43,28 +43,6 @@ my $places = <<'END';
     AuthBasicProvider account
     Require account-fresh 1s
 </Location>
-<Location "/two">
-    AuthType Basic
-    AuthName two
-    AuthBasicProvider account file
-    AuthUserFile "@DIR@/users"
-    Require valid-user
-    Header set X-Who "expr=%{REMOTE_USER}/%{ACCOUNT:id}"
-</Location>
-<Location "/turned">
-    AuthType Basic
-    AuthName turned
-    AuthBasicProvider file account
-    AuthUserFile "@DIR@/users"
-    Require valid-user
-</Location>
-<Location "/off">
-    AuthType Basic
-    AuthName off
-    AuthBasicProvider account
-    AuthBasicAuthoritative off
-    Require valid-user
-</Location>
 AuthnCacheEnable
 <Location "/socache">
     AuthType Basic
@@ -74,24 +52,8 @@ AuthnCacheEnable
     AuthnCacheTimeout 300
     Require account
 </Location>
-<Location "/form">
-    AuthType Form
-    AuthName form
-    AuthFormProvider account
-    Session On
-    SessionCookieName form path=/
-    SessionCryptoPassphrase 0123456789abcdef
-    Require account
-    Header set X-Who "expr=%{REMOTE_USER}/%{ACCOUNT:id}"
-</Location>
-<Location "/form/in">
-    SetHandler form-login-handler
-    AuthFormLoginSuccessLocation /form/
-    Require all granted
-</Location>
 END
-my %files = (users => "filip:{SHA}" . sha1_base64('Sesame-filip-file') . "=\n",
-    map { ("htdocs/$_/index.html" => "the $_ page\n") } qw(dav valid mail staff fresh two turned off form socache folder));
+my %files = basic_files(qw(dav valid mail staff fresh socache folder));
 
 $files{'htdocs/folder/.htaccess'} = <<'END';
 AuthType Basic
@@ -114,12 +76,7 @@ sub register {
 my %mail;
 sub mail_of { my ($name) = @_; return $mail{$name} //= 'mail' . (1 + keys %mail) . '@example.com' }
 
-sub header {
-    my ($name, $password) = @_;
-    my $text = "$name:$password";
-    utf8::encode($text) if utf8::is_utf8($text);
-    return { Authorization => 'Basic ' . encode_base64($text, '') };
-}
+sub header { return { basic(@_) } }
 sub get { my ($path, $name, $password, %opt) = @_; return $server->get($path, headers => header($name, $password), %opt) }
 sub status { return get(@_)->{status} }
 sub who { return (get(@_)->{headers}{'x-who'} || ['nobody'])->[0] }

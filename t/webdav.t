@@ -2,9 +2,9 @@
 # several servers on one database; and a database that dies.
 # matrix: once
 use lib 't/lib';
+use Account::Basic;
 use Account::Test;
-use Digest::SHA 'sha1_base64';
-use MIME::Base64 qw(decode_base64 encode_base64);
+use MIME::Base64 'decode_base64';
 use Time::HiRes qw(sleep time);
 
 my $mpm = $ENV{ACCOUNT_MPM} || 'event';
@@ -13,8 +13,7 @@ my $work = temp_dir('work');
 my $readme = slurp("$ROOT/README.md");
 my ($in_readme) = $readme =~ /^## Basic: .*?\n( {4}[^\n]*\n(?: {4}[^\n]*\n|\n)*)/ms;
 
-my $conf = <<'END';
-DavLockDB "@DIR@/run/locks"
+my $conf = $BASIC_PLACES . <<'END';
 <Directory "@DIR@/htdocs/files">
     Dav On
     AuthType Basic
@@ -53,41 +52,6 @@ ProxyPass /clean http://127.0.0.1:BACKEND/env
 <Location "/clean">
     RequestHeader unset Authorization
 </Location>
-<Location "/two">
-    AuthType Basic
-    AuthName two
-    AuthBasicProvider account file
-    AuthUserFile "@DIR@/users"
-    Require valid-user
-</Location>
-<Location "/turned">
-    AuthType Basic
-    AuthName turned
-    AuthBasicProvider file account
-    AuthUserFile "@DIR@/users"
-    Require valid-user
-</Location>
-<Location "/off">
-    AuthType Basic
-    AuthName off
-    AuthBasicProvider account
-    AuthBasicAuthoritative off
-    Require valid-user
-</Location>
-<Location "/form">
-    AuthType Form
-    AuthName form
-    AuthFormProvider account
-    Session On
-    SessionCookieName form path=/
-    SessionCryptoPassphrase 0123456789abcdef
-    Require account
-</Location>
-<Location "/form/in">
-    SetHandler form-login-handler
-    AuthFormLoginSuccessLocation /form/
-    Require all granted
-</Location>
 <Location "/fake">
     AuthBasicFake "%{REMOTE_USER}" shared-word
 </Location>
@@ -107,7 +71,6 @@ for ([ '/srv/dav' => '@DIR@/srv/dav' ], [ '/var/lib/apache2/dav-locks' => '@DIR@
 sub slurp_of { my @command = @_; open my $out, '-|', @command or die "$command[0]: $!\n"; local $/; return scalar <$out> }
 
 $conf =~ s/REPOSITORIES/$repositories/g;
-$conf =~ s/^DavLockDB.*\n//m;    # README's
 
 sub run {
     my ($command, %env) = @_;
@@ -139,10 +102,8 @@ my $port = $backend->port;
 $conf =~ s/BACKEND/$port/g;
 my $mariadb = Account::MariaDB->new->start;
 my %opt = (db => 'mysql', mariadb => $mariadb, mpm => $mpm, hash => 'argon2id m=1024 t=1 p=1', mounts => "AccountMount /user mmall\n",
-    modules => [ qw(auth_basic auth_form authn_file session session_cookie session_crypto request dav dav_fs dav_svn proxy proxy_http),
-        $cgi ]);
-my %files = (users => "filip:{SHA}" . sha1_base64('Sesame-filip-file') . "=\n",
-    map { ("htdocs/$_/index.html" => "the $_ page\n") } qw(two turned off form open));
+    modules => [ @BASIC_MODULES, qw(dav dav_fs dav_svn proxy proxy_http), $cgi ]);
+my %files = basic_files('open');
 canary('Sesame-filip-file');
 my $server = Account::Server->new(%opt, conf => $conf . $in_readme, files => \%files);
 my $two = Account::Server->new(%opt, dbname => $server->{dbname}, files => \%files, conf => $conf =~ s{<Location "/svn">.*?</Location>\n}{}sr);
@@ -160,12 +121,11 @@ sub register {
         ->{json}{status}, 0, "$name is registered");
     return $password;
 }
-sub header { my ($name, $password) = @_; return (Authorization => 'Basic ' . encode_base64("$name:$password", '')) }
 my $admin = register('admin', 'Sesame-admin-webdav');
 my $bert = register('bert', 'Sesame-bert-webdav');
 $server->sql("UPDATE account SET role = 'admin' WHERE user_name = 'admin'");
-my @admin = header('admin', $admin);
-my @bert = header('bert', $bert);
+my @admin = basic('admin', $admin);
+my @bert = basic('bert', $bert);
 
 # --- WebDAV ---
 
@@ -269,19 +229,19 @@ my $next = canary('Sesame-bert-next');
 is($server->post('/user/reset_password.do', cookie => $jar, form => { passwordOld => $bert, passwordNew => $next })->{json}{status}, 0,
     'a new password, at one');
 is($two->get('/off/', headers => {@bert})->{status}, 401, 'the old one is refused at the other, at once');
-@bert = header('bert', $bert = $next);
+@bert = basic('bert', $bert = $next);
 is($two->get('/off/', headers => {@bert})->{status}, 200, 'the new one is not');
 
 # --- the database is gone ---
 
 my $form = Account::Jar->new;
 $server->post('/form/in', form => { httpd_username => 'bert', httpd_password => $bert }, cookie => $form);
-my $filip = { header('filip', 'Sesame-filip-file') };
+my $filip = { basic('filip', 'Sesame-filip-file') };
 my @asked = (
-    [ 'remembered', '/open/', headers => {@bert} ], [ 'wrong', '/open/', headers => { header('bert', 'Sesame-wrong') } ],
-    [ 'unknown', '/open/', headers => { header('nobody', 'Sesame-wrong') } ], [ 'account file', '/two/', headers => {@bert} ],
+    [ 'remembered', '/open/', headers => {@bert} ], [ 'wrong', '/open/', headers => { basic('bert', 'Sesame-wrong') } ],
+    [ 'unknown', '/open/', headers => { basic('nobody', 'Sesame-wrong') } ], [ 'account file', '/two/', headers => {@bert} ],
     [ 'account file, of the file', '/two/', headers => $filip ], [ 'file account', '/turned/', headers => {@bert} ],
-    [ 'not authoritative', '/off/', headers => {@bert} ], [ 'not authoritative, unknown', '/off/', headers => { header('nobody', 'Sesame') } ],
+    [ 'not authoritative', '/off/', headers => {@bert} ], [ 'not authoritative, unknown', '/off/', headers => { basic('nobody', 'Sesame') } ],
     [ 'a form\'s session', '/form/', cookie => $form->header ],
 );
 sub ask { my ($row) = @_; my (undef, $path, @how) = @$row; return $server->get($path, @how, timeout => 20) }

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "contract/request.h"
 
 /* One route of one mount. */
@@ -24,20 +25,10 @@ struct account_router_t {
 
 static int has_method(const account_route_t *route, const char *method)
 {
-    int i;
-
     if (strcmp(method, "HEAD") == 0) {
-        if (route->action->changes) {
-            return 0;
-        }
-        method = "GET";
+        return !route->action->changes && account_text_is_in(route->methods, "GET");
     }
-    for (i = 0; i < route->methods->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(route->methods, i, const char *), method) == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return account_text_is_in(route->methods, method);
 }
 
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
@@ -55,8 +46,8 @@ static const char *allow_also(const char *allow, const account_route_t *route, a
     return allow;
 }
 
-static const char *path_of(const account_mount_t *mount, const account_route_t *route,
-                           apr_pool_t *pool)
+const char *account_mount_path(const account_mount_t *mount, const account_route_t *route,
+                               apr_pool_t *pool)
 {
     const char *path = mount->path;
     int i;
@@ -69,7 +60,7 @@ static const char *path_of(const account_mount_t *mount, const account_route_t *
 
 static void add(account_router_t *router, place_t *place, apr_pool_t *pool)
 {
-    const char *path = path_of(place->mount, place->route, pool);
+    const char *path = account_mount_path(place->mount, place->route, pool);
     apr_size_t length = place->mount->only ? strlen(path) : strcspn(path, "{");
     apr_hash_t *hash = path[length] ? router->beginnings : router->paths;
     place_t *first = apr_hash_get(hash, path, length);

@@ -13,6 +13,10 @@ typedef struct account_mount_t {
     int line;
 } account_mount_t;
 
+/* The path of a route there, its variable parts as {name}. In pool. */
+const char *account_mount_path(const account_mount_t *mount, const account_route_t *route,
+                               apr_pool_t *pool);
+
 /* What was found for a path and method. */
 typedef struct account_match_t {
     const account_mount_t *mount;

@@ -199,7 +199,7 @@ static int is_off(const request_rec *r)
 void account_audit_event(request_rec *r, const char *event, const account_t *account,
                          const char *description)
 {
-    const account_caller_t *caller = &account_request_of(account_request_original(r))->caller;
+    const account_caller_t *caller = &account_request_sent(r)->caller;
     account_audit_t audit = {
         .event = event,
         .description = description,
@@ -216,17 +216,7 @@ void account_audit_event(request_rec *r, const char *event, const account_t *acc
 /* Where the path has parts of the client's choice, which may be secrets, they stand as {name}. */
 static const char *path_of(const account_match_t *match, apr_pool_t *pool)
 {
-    const apr_array_header_t *segments = match->route->segments;
-    const char *path = match->mount->path;
-    int i;
-
-    if (match->mount->only || !match->pairs || match->pairs->nelts == 0) {
-        return NULL;
-    }
-    for (i = 0; i < segments->nelts; i++) {
-        path = apr_pstrcat(pool, path, "/", APR_ARRAY_IDX(segments, i, const char *), NULL);
-    }
-    return path;
+    return match->pairs ? account_mount_path(match->mount, match->route, pool) : NULL;
 }
 
 void account_audit_response(request_rec *r, const account_exchange_t *x,

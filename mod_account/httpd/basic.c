@@ -100,9 +100,8 @@ static void prepare_call(request_rec *r, account_call_t *call)
         .settings = &server->settings,
         .gate = server->shared->gate,
         .terms.address = r->useragent_ip,
-        .device_cookies =
-            account_request_device_cookies(account_request_of(account_request_original(r))->cookies,
-                                           server->settings.device_cookie, r->pool),
+        .device_cookies = account_request_device_cookies(account_request_sent(r)->caller.cookies,
+                                                         server->settings.device_cookie, r->pool),
     };
 }
 
@@ -306,7 +305,7 @@ static int handle_form(request_rec *r)
 /* Somebody else's provider knows the name that nobody has here. */
 static int forgive(request_rec *r)
 {
-    account_basic_t *first = account_request_of(account_request_original(r))->basic;
+    account_basic_t *first = account_request_sent(r)->basic;
     account_call_t call;
 
     if (first && first->result && first->result->is_guess && r->user

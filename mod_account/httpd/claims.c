@@ -208,7 +208,7 @@ static int look_up_function(ap_expr_lookup_parms *parms)
 static const char *log_item(request_rec *r, char *name)
 {
     const account_identity_t *identity = account_request_identity(r);
-    const account_caller_t *caller = &account_request_of(account_request_original(r))->caller;
+    const account_caller_t *caller = &account_request_sent(r)->caller;
     const account_identity_t found = {.account = caller->account, .session = caller->session};
     const char *value = "";
 

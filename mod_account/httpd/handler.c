@@ -187,16 +187,14 @@ void account_handler_prepare(request_rec *r, account_exchange_t *x)
 {
     const account_server_t *server = account_server_of(r->server);
     account_request_t *request = account_request_of(r);
-    account_request_t *original = account_request_of(account_request_original(r));
 
-    original->caller.cookies = original->cookies;
     *x = (account_exchange_t){
         .match = &request->match,
         .store = account_request_store(r),
         .settings = &server->settings,
         .gate = server->shared->gate,
         .query = r->args ? r->args : request->query,
-        .caller = &original->caller,
+        .caller = &account_request_sent(r)->caller,
         .cookie_names = account_request_cookie_names(r, server->cookie_names),
         .address = r->useragent_ip,
         .agent = apr_table_get(r->headers_in, "User-Agent"),

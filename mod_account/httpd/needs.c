@@ -3,6 +3,7 @@
 #include <http_log.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "httpd/glue.h"
 
 APLOG_USE_MODULE(account);
@@ -27,22 +28,10 @@ static const char *const link_names[ACCOUNT_LINK_COUNT] = {
 static const char *path_of(const account_mount_t *mount, const account_route_t *route,
                            apr_pool_t *pool)
 {
-    const char *path = mount->path;
-    int takes_post = 0;
-    int i;
+    const char *path = account_mount_path(mount, route, pool);
+    int is_literal = !strchr(path + strlen(mount->path), '{');
 
-    for (i = 0; i < route->methods->nelts; i++) {
-        takes_post |= strcmp(APR_ARRAY_IDX(route->methods, i, const char *), "POST") == 0;
-    }
-    for (i = 0; !mount->only && i < route->segments->nelts; i++) {
-        const char *segment = APR_ARRAY_IDX(route->segments, i, const char *);
-
-        if (*segment == '{') {
-            return NULL;
-        }
-        path = apr_pstrcat(pool, path, "/", segment, NULL);
-    }
-    return takes_post ? path : NULL;
+    return is_literal && account_text_is_in(route->methods, "POST") ? path : NULL;
 }
 
 /* Where a server has the action by POST, and by GET the page that asks for it; NULL: nowhere. */

@@ -356,9 +356,9 @@ const char *account_option_lookup(cmd_parms *cmd, void *directory, const char *a
     }
     if (words->nelts != 2) {
         return apr_psprintf(cmd->pool,
-                            "AccountLookup takes: FIELD,FIELD \"SELECT … "
-                            "%%{account.id}\" (there are %d words; quotes keep blanks in one)",
-                            words->nelts);
+                            "AccountLookup takes: %s (there are %d words; quotes keep blanks in "
+                            "one)",
+                            account_lookup_usage, words->nelts);
     }
     error = account_lookup_parse(&lookup, WORD(words, 0), WORD(words, 1), cmd->pool);
     if (error) {

@@ -59,24 +59,22 @@ static int is_ours(request_rec *r)
 
 /* Without these the browser keeps the reply from the page that asked. Vary also where the origin is
  * not listed: a cache must not give its reply to one that is. */
-static int set_cors(request_rec *r, const account_server_t *server)
+static void set_cors(request_rec *r, const account_server_t *server)
 {
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
     if (!server->sites.allowed || server->sites.allowed->nelts == 0) {
-        return 0;
+        return;
     }
     if (!ap_find_token(r->pool, apr_table_get(r->err_headers_out, "Vary"), "Origin")) {
         apr_table_mergen(r->err_headers_out, "Vary", "Origin");
     }
-    if (!account_origin_is_listed(origin, server->sites.allowed)) {
-        return 0;
+    if (account_origin_is_listed(origin, server->sites.allowed)) {
+        apr_table_setn(r->err_headers_out, "Access-Control-Allow-Origin", origin);
+        apr_table_setn(r->err_headers_out, "Access-Control-Allow-Credentials", "true");
+        apr_table_setn(r->err_headers_out, "Access-Control-Expose-Headers", "Retry-After");
+        apr_table_setn(r->err_headers_out, "Cross-Origin-Resource-Policy", "cross-origin");
     }
-    apr_table_setn(r->err_headers_out, "Access-Control-Allow-Origin", origin);
-    apr_table_setn(r->err_headers_out, "Access-Control-Allow-Credentials", "true");
-    apr_table_setn(r->err_headers_out, "Access-Control-Expose-Headers", "Retry-After");
-    apr_table_setn(r->err_headers_out, "Cross-Origin-Resource-Policy", "cross-origin");
-    return 1;
 }
 
 void account_policy_set(request_rec *r, const account_server_t *server, int is_page)
@@ -90,13 +88,20 @@ void account_policy_set(request_rec *r, const account_server_t *server, int is_p
     set_cors(r, server);
 }
 
+static int is_preflight(request_rec *r, const account_server_t *server)
+{
+    return r->method_number == M_OPTIONS
+           && apr_table_get(r->headers_in, "Access-Control-Request-Method") && server->sites.allowed
+           && account_origin_is_listed(apr_table_get(r->headers_in, "Origin"),
+                                       server->sites.allowed);
+}
+
 int account_policy_options(request_rec *r, const account_server_t *server,
                            const account_match_t *match)
 {
-    int is_listed = set_cors(r, server);
-
+    set_cors(r, server);
     apr_table_setn(r->headers_out, "Allow", apr_pstrcat(r->pool, match->allow, ", OPTIONS", NULL));
-    if (is_listed && apr_table_get(r->headers_in, "Access-Control-Request-Method")) {
+    if (is_preflight(r, server)) {
         apr_table_setn(r->err_headers_out, "Access-Control-Allow-Methods", match->allow);
         apr_table_setn(r->err_headers_out, "Access-Control-Allow-Headers",
                        "Content-Type, X-Requested-With");
@@ -106,14 +111,6 @@ int account_policy_options(request_rec *r, const account_server_t *server,
     }
     ap_set_content_length(r, 0);
     return OK;
-}
-
-static int is_preflight(request_rec *r, const account_server_t *server)
-{
-    return r->method_number == M_OPTIONS
-           && apr_table_get(r->headers_in, "Access-Control-Request-Method") && server->sites.allowed
-           && account_origin_is_listed(apr_table_get(r->headers_in, "Origin"),
-                                       server->sites.allowed);
 }
 
 /* A browser never sends a cookie or a password with its preflight: where an AuthType asks for one,

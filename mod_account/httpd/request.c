@@ -38,6 +38,11 @@ request_rec *account_request_original(request_rec *r)
     return r;
 }
 
+account_request_t *account_request_sent(request_rec *r)
+{
+    return account_request_of(account_request_original(r));
+}
+
 account_store_t *account_request_store(request_rec *r)
 {
     request_rec *original = account_request_original(r);
@@ -158,7 +163,6 @@ const account_identity_t *account_request_caller(request_rec *r)
         return NULL;
     }
     store = account_request_store(r);
-    first->caller.cookies = first->cookies;
     rv = store->database ? account_caller_find(
              &first->caller, store,
              account_request_cookie_names(r, account_server_of(r->server)->cookie_names),
@@ -254,7 +258,7 @@ static apr_status_t filter_output(ap_filter_t *filter, apr_bucket_brigade *briga
 /* Whether the request shows a session, dead or alive. */
 static int shows_session(request_rec *r)
 {
-    const char *cookies = account_request_of(account_request_original(r))->cookies;
+    const char *cookies = account_request_sent(r)->caller.cookies;
     const apr_array_header_t *names =
         account_request_cookie_names(r, account_server_of(r->server)->cookie_names);
     int i;

@@ -13,12 +13,10 @@ typedef struct account_identity_t {
 
 /* What mod_account keeps of a request: one for each request_rec that it meets. */
 typedef struct account_request_t {
-    int is_read; /* httpd has read it whole, and secrecy.c has seen it */
-    /* As the client sent them, where they were taken out of r->args and r->headers_in. */
-    const char *query;
-    const char *cookies;
-    const char *own; /* the session cookie of the route that the address seems to have, or NULL */
-    int matched;     /* match is one of the server's mounts */
+    int is_read;       /* httpd has read it whole, and secrecy.c has seen it */
+    const char *query; /* as the client sent it, where it was taken out of r->args */
+    const char *own;   /* the session cookie of the route that the address seems to have, or NULL */
+    int matched;       /* match is one of the server's mounts */
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
@@ -32,11 +30,14 @@ typedef struct account_request_t {
     struct account_basic_t *basic; /* basic.c */
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
-    account_caller_t caller;
+    account_caller_t caller; /* its cookies may have been taken out of r->headers_in */
 } account_request_t;
 
 /* That of this request; made, empty, where there is none yet. */
 account_request_t *account_request_of(request_rec *r);
+
+/* That of the request as the client sent it. */
+account_request_t *account_request_sent(request_rec *r);
 
 /* The request as the client sent it, of which r is a part (sub-request) or a sequel (internal
  * redirect). */

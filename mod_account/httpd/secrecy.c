@@ -126,7 +126,7 @@ static int post_read_request(request_rec *r)
     if (r->main || !server->backend) {
         return DECLINED;
     }
-    request->cookies = apr_table_get(r->headers_in, "Cookie");
+    request->caller.cookies = apr_table_get(r->headers_in, "Cookie");
     if (server->cookie_remove) {
         account_secrecy_take_out_cookies(r, server->taken_out);
     }

@@ -160,6 +160,8 @@ static const char *read_sql(account_lookup_t *lookup, const char *sql, apr_pool_
     return NULL;
 }
 
+const char account_lookup_usage[] = "FIELD,FIELD \"SELECT … %{account.id}\"";
+
 const char *account_lookup_parse(account_lookup_t **lookup, const char *fields, const char *sql,
                                  apr_pool_t *pool)
 {

@@ -22,6 +22,9 @@ typedef struct account_lookup_t {
 const char *account_lookup_parse(account_lookup_t **lookup, const char *fields, const char *sql,
                                  apr_pool_t *pool);
 
+/* What the directive takes, for who writes it. */
+extern const char account_lookup_usage[];
+
 /* *values: by column, as text; NULL where the database has NULL or no row. A row that has another
  * number of columns than there are fields is APR_EINVAL, logged. */
 apr_status_t account_lookup_run(const account_store_t *store, const account_lookup_t *lookup,
