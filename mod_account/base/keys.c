@@ -1,3 +1,6 @@
+/* SHA256_Init and its kin, which newer versions call old: see mac_t. */
+#define OPENSSL_API_COMPAT 0x10100000L
+
 #include "base/keys.h"
 
 #include <limits.h>
@@ -9,9 +12,9 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include "base/base64.h"
 
@@ -29,11 +32,20 @@
 #define NONCE_BYTES 12
 #define TAG_BYTES 16
 
+/*
+ * HMAC-SHA256 with the key already in: each request asks, and looking up the algorithm (EVP) and
+ * hashing the key would cost ten times what the text does. Plain memory, because keys go with their
+ * pool, and at the end of a process that is after OpenSSL has cleared its own objects away.
+ */
+typedef struct mac_t {
+    SHA256_CTX inner;
+    SHA256_CTX outer;
+} mac_t;
+
 /* A line, and what is derived from it. */
 typedef struct derived_t {
-    unsigned char shared[MAX_KEY_BYTES]; /* the line itself, for whoever has the same file */
-    apr_size_t shared_length;
-    unsigned char digest[32];
+    mac_t shared; /* by the line itself, for whoever has the same file */
+    mac_t digest;
     unsigned char seal[32];
     char fingerprint[FINGERPRINT_DIGITS + 1];
 } derived_t;
@@ -83,13 +95,51 @@ static apr_status_t derive(bytes_t out, bytes_t line, const char *purpose)
     return rv;
 }
 
+/* 1, or 0: OpenSSL failed. */
+static int begin_with(SHA256_CTX *hash, const unsigned char *block, unsigned char pad)
+{
+    unsigned char padded[SHA256_CBLOCK];
+    int ok, i;
+
+    for (i = 0; i < SHA256_CBLOCK; i++) {
+        padded[i] = block[i] ^ pad;
+    }
+    ok = SHA256_Init(hash) == 1 && SHA256_Update(hash, padded, sizeof(padded)) == 1;
+    OPENSSL_cleanse(padded, sizeof(padded));
+    return ok;
+}
+
+/* RFC 2104. */
+static apr_status_t mac_begin(mac_t *mac, bytes_t key)
+{
+    unsigned char block[SHA256_CBLOCK] = {0};
+    int ok;
+
+    if (key.length > sizeof(block)) {
+        SHA256(key.at, key.length, block);
+    }
+    else {
+        memcpy(block, key.at, key.length);
+    }
+    ok = begin_with(&mac->inner, block, 0x36) && begin_with(&mac->outer, block, 0x5c);
+    OPENSSL_cleanse(block, sizeof(block));
+    return ok ? APR_SUCCESS : APR_EGENERAL;
+}
+
 /* The purposes are part of what is stored: changing one makes stored digests and seals void. */
 static apr_status_t derive_all(derived_t *derived, bytes_t line)
 {
     unsigned char mark[FINGERPRINT_BYTES];
-    apr_status_t rv =
-        derive((bytes_t){derived->digest, sizeof(derived->digest)}, line, "mod_account digest 1");
+    unsigned char digest[32];
+    apr_status_t rv = derive((bytes_t){digest, sizeof(digest)}, line, "mod_account digest 1");
 
+    if (rv == APR_SUCCESS) {
+        rv = mac_begin(&derived->digest, (bytes_t){digest, sizeof(digest)});
+    }
+    OPENSSL_cleanse(digest, sizeof(digest));
+    if (rv == APR_SUCCESS) {
+        rv = mac_begin(&derived->shared, line);
+    }
     if (rv == APR_SUCCESS) {
         rv = derive((bytes_t){derived->seal, sizeof(derived->seal)}, line, "mod_account seal 1");
     }
@@ -150,8 +200,6 @@ static const char *add_line(account_keys_t *keys, const char *text, apr_size_t l
         error = "could not be used: OpenSSL failed to derive keys from it (HKDF-SHA256)";
     }
     else {
-        memcpy(keys->lines[keys->count].shared, bytes, size);
-        keys->lines[keys->count].shared_length = (apr_size_t)size;
         keys->count++;
     }
     OPENSSL_cleanse(bytes, sizeof(bytes));
@@ -275,37 +323,31 @@ int account_keys_count(const account_keys_t *keys)
 }
 
 /* 64 hexadecimal digits; NULL: OpenSSL failed. */
-static const char *authenticate(bytes_t key, const char *text, apr_pool_t *pool)
+static const char *authenticate(const mac_t *mac, const char *text, apr_pool_t *pool)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256_CTX inner = mac->inner, outer = mac->outer;
     char *digits;
 
-    if (HMAC(EVP_sha256(), key.at, (int)key.length, (const unsigned char *)text, strlen(text),
-             digest, &length)
-        == NULL) {
-        ERR_clear_error();
+    if (SHA256_Update(&inner, text, strlen(text)) != 1 || SHA256_Final(digest, &inner) != 1
+        || SHA256_Update(&outer, digest, sizeof(digest)) != 1
+        || SHA256_Final(digest, &outer) != 1) {
         return NULL;
     }
-    digits = apr_palloc(pool, 2 * length + 1);
-    hex(digits, digest, length);
+    digits = apr_palloc(pool, 2 * sizeof(digest) + 1);
+    hex(digits, digest, sizeof(digest));
     return digits;
 }
 
 const char *account_keys_digest(const account_keys_t *keys, int n, const char *text,
                                 apr_pool_t *pool)
 {
-    return n >= 0 && n < keys->count ? authenticate(
-               (bytes_t){(unsigned char *)keys->lines[n].digest, sizeof(keys->lines[n].digest)},
-               text, pool)
-                                     : NULL;
+    return n >= 0 && n < keys->count ? authenticate(&keys->lines[n].digest, text, pool) : NULL;
 }
 
 const char *account_keys_sign(const account_keys_t *keys, const char *text, apr_pool_t *pool)
 {
-    return authenticate(
-        (bytes_t){(unsigned char *)keys->lines[0].shared, keys->lines[0].shared_length}, text,
-        pool);
+    return authenticate(&keys->lines[0].shared, text, pool);
 }
 
 const char *account_keys_fingerprint(const account_keys_t *keys, int n, apr_pool_t *pool)

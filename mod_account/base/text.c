@@ -37,8 +37,13 @@ int account_text_is_valid(const char *bytes, apr_size_t length)
 
     while (at < end) {
         utf8proc_int32_t character;
-        utf8proc_ssize_t size = utf8proc_iterate(at, end - at, &character);
+        utf8proc_ssize_t size;
 
+        if (*at > 0 && *at < 0x80) {
+            at++;
+            continue;
+        }
+        size = utf8proc_iterate(at, end - at, &character);
         if (size <= 0 || character == 0) {
             return 0;
         }

@@ -17,7 +17,7 @@
 APLOG_USE_MODULE(account);
 
 /* clang-format off */
-const account_claim_row_t account_claims[] = {
+const account_claim_row_t account_claims[ACCOUNT_CLAIMS] = {
     {"id", "account.id", "ACCOUNT_ID", "Id"},
     {"user", "account.login_name", "ACCOUNT_USER", "User"}, /* by AccountUserField */
     {"name", "account.display_name", "ACCOUNT_NAME", "Name"},
@@ -77,19 +77,45 @@ static const char *text_of(const account_value_t *value, apr_pool_t *pool)
     }
 }
 
+/* What values are made of. */
+typedef struct source_t {
+    account_call_t call;
+    account_answer_t answer;
+    apr_pool_t *pool;
+} source_t;
+
+static source_t source_of(request_rec *r, const account_identity_t *identity)
+{
+    return (source_t){
+        .call = {.store = account_request_store(r),
+                 .settings = &account_server_of(r->server)->settings},
+        .answer = {.account = identity->account, .session = identity->session},
+        .pool = r->pool,
+    };
+}
+
+/* NULL: the account has none. rest: as account_field_find says. */
+static const char *value_in(const source_t *source, const account_field_t *field, const char *rest)
+{
+    account_value_t value = {.type = ACCOUNT_NULL};
+
+    return field->get(&source->call, &source->answer, rest, &value) == APR_SUCCESS
+               ? text_of(&value, source->pool)
+               : NULL;
+}
+
 /* NULL: the account has none, or there is no such field. */
 static const char *value_of(request_rec *r, const account_identity_t *identity, const char *name)
 {
-    const account_call_t call = {.store = account_request_store(r),
-                                 .settings = &account_server_of(r->server)->settings};
-    const account_answer_t answer = {.account = identity->account, .session = identity->session};
     const char *rest;
     const account_field_t *field = name ? account_field_find(name, &rest) : NULL;
-    account_value_t value = {.type = ACCOUNT_NULL};
+    source_t source;
 
-    return field && field->get(&call, &answer, rest, &value) == APR_SUCCESS
-               ? text_of(&value, r->pool)
-               : NULL;
+    if (!field) {
+        return NULL;
+    }
+    source = source_of(r, identity);
+    return value_in(&source, field, rest);
 }
 
 const char *account_claim_value(request_rec *r, const account_identity_t *identity,
@@ -99,6 +125,44 @@ const char *account_claim_value(request_rec *r, const account_identity_t *identi
                                                   : value_of(r, identity, field_of(name, r->pool));
 
     return value ? value : "";
+}
+
+const account_field_t *const *account_claims_resolve(apr_pool_t *pool)
+{
+    const account_field_t **fields = apr_pcalloc(pool, ACCOUNT_CLAIMS * sizeof(*fields));
+    const char *rest;
+    int i;
+
+    for (i = 0; account_claims[i].name; i++) {
+        fields[i] = account_field_find(account_claims[i].field, &rest);
+    }
+    return fields;
+}
+
+const char *const *account_claims_told(request_rec *r, const account_identity_t *identity)
+{
+    account_request_t *request = account_request_of(r);
+    const account_field_t *const *fields = account_server_of(r->server)->shared->claims;
+    const char **values;
+    source_t source;
+    int i;
+
+    if (request->told && request->told_of == identity) {
+        return request->told;
+    }
+    values = apr_pcalloc(r->pool, ACCOUNT_CLAIMS * sizeof(*values));
+    source = source_of(r, identity);
+    for (i = 0; account_claims[i].name; i++) {
+        /* those of a field that ends in a dot are told to nobody */
+        if (account_claims[i].variable) {
+            values[i] = strcmp(account_claims[i].name, "user") == 0
+                            ? account_claim_user(r, identity)
+                            : value_in(&source, fields[i], NULL);
+        }
+    }
+    request->told = values;
+    request->told_of = identity;
+    return values;
 }
 
 /* What names an account: nobody else in the realm can have it. */
@@ -238,15 +302,12 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 static int export_environment(request_rec *r)
 {
     const account_identity_t *identity = account_request_identity(r);
-    const account_claim_row_t *claim;
+    const char *const *values = identity ? account_claims_told(r, identity) : NULL;
+    int i;
 
-    for (claim = account_claims; identity && claim->name; claim++) {
-        if (claim->variable) {
-            const char *value = account_claim_value(r, identity, claim->name);
-
-            if (*value) {
-                apr_table_setn(r->subprocess_env, claim->variable, value);
-            }
+    for (i = 0; values && account_claims[i].name; i++) {
+        if (values[i] && *values[i]) {
+            apr_table_setn(r->subprocess_env, account_claims[i].variable, values[i]);
         }
     }
     return DECLINED;

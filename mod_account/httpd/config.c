@@ -24,6 +24,7 @@ static account_shared_t *shared_of(apr_pool_t *pool)
         shared->contracts = apr_hash_make(pool);
         shared->texts = apr_hash_make(pool);
         shared->backends = apr_array_make(pool, 1, sizeof(account_backend_t *));
+        shared->claims = account_claims_resolve(pool);
         apr_pool_userdata_setn(shared, key, NULL, pool);
     }
     return shared;

@@ -29,8 +29,9 @@ typedef struct account_shared_t {
     account_gate_t *gate;
     apr_global_mutex_t *writer; /* of SQLite databases; NULL: there are none */
     const char *writer_file;
-    struct account_cache_store_t *cache; /* cache.c */
-    struct account_counters_t *counters; /* counters.c; NULL before the start */
+    const struct account_field_t *const *claims; /* claims.c: account_claims' fields */
+    struct account_cache_store_t *cache;         /* cache.c */
+    struct account_counters_t *counters;         /* counters.c; NULL before the start */
     struct account_background_t
         *background; /* background.c; NULL: nothing goes on beside requests */
 } account_shared_t;
@@ -62,6 +63,7 @@ typedef struct account_server_t {
     int trust_same_site;
     int cookie_remove;
     const char *header_prefix;        /* "": off */
+    const char *const *header_names;  /* headers.c: those of account_claims, or NULL */
     account_keys_t *header_keys;      /* what headers for back ends are signed with, or NULL */
     apr_array_header_t *requirements; /* of account_requirement_t: in its own sections; or NULL */
     const char *audit_log;            /* "off", "error-log", a path, or "|program" */

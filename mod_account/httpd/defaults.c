@@ -133,6 +133,8 @@ int account_defaults_fill(account_server_t *config, server_rec *server, apr_pool
     config->header_prefix = !config->header_prefix   ? DEFAULT_HEADER_PREFIX
                             : *config->header_prefix ? config->header_prefix
                                                      : NULL;
+    config->header_names =
+        config->header_prefix ? account_headers_names(config->header_prefix, pool) : NULL;
 
     settings->cost = config->cost_is_set ? config->cost : account_password_default_cost;
     settings->session_idle = config->session_idle;

@@ -67,6 +67,9 @@ const char *account_authn_set_login_page(cmd_parms *cmd, void *directory, const 
 /* headers.c: takes out what a client sends as if it were the server; tells back ends who asks. */
 void account_headers_register_hooks(apr_pool_t *pool);
 
+/* The names of the headers of account_claims, by their numbers; NULL for those without. */
+const char *const *account_headers_names(const char *prefix, apr_pool_t *pool);
+
 /* headers.c: adds what is told of somebody to the headers of a request or reply, signed where there
  * is an AccountHeaderKey. 0: that failed, and is logged. */
 int account_headers_set(request_rec *r, const account_identity_t *identity, apr_table_t *headers);

@@ -11,13 +11,26 @@ APLOG_USE_MODULE(account);
 
 #define HANDLER "account"
 
-/* Whether one of the server's mounts has the path. */
+/* Whether one of the server's mounts has the path. Hooks ask before and after others could have
+ * changed it. */
 static int match(request_rec *r, account_match_t *match)
 {
     const account_server_t *server = account_server_of(r->server);
+    account_request_t *request;
 
-    return server->backend && !r->main && r->uri && r->uri[0] == '/'
-           && account_router_match(server->router, r->uri, r->method, match, r->pool);
+    if (!server->backend || r->main || !r->uri || r->uri[0] != '/') {
+        return 0;
+    }
+    request = account_request_of(r);
+    if (!request->tried_path || request->tried_method != r->method
+        || strcmp(request->tried_path, r->uri) != 0) {
+        request->tried_path = apr_pstrdup(r->pool, r->uri);
+        request->tried_method = r->method;
+        request->is_found =
+            account_router_match(server->router, r->uri, r->method, &request->found, r->pool);
+    }
+    *match = request->found;
+    return request->is_found;
 }
 
 /* Redirects and rewrites of the server see the query that was kept from the logs so far. */

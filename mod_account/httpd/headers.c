@@ -155,6 +155,11 @@ static const char *escape(const char *value, apr_pool_t *pool)
     account_buffer_t buffer;
     const char *c;
 
+    for (c = value; *c > ' ' && *c < 0x7f && *c != '%'; c++) {
+    }
+    if (!*c) {
+        return value;
+    }
     account_buffer_init(&buffer, strlen(value) + 16, pool);
     for (c = value; *c; c++) {
         if (apr_isprint(*c) && *c != '%' && (unsigned char)*c < 0x80
@@ -188,25 +193,40 @@ static int sign(request_rec *r, apr_table_t *headers, const char *lines)
     return 1;
 }
 
+const char *const *account_headers_names(const char *prefix, apr_pool_t *pool)
+{
+    const char **names = apr_pcalloc(pool, ACCOUNT_CLAIMS * sizeof(*names));
+    int i;
+
+    for (i = 0; account_claims[i].name; i++) {
+        names[i] = account_claims[i].header
+                       ? apr_pstrcat(pool, prefix, account_claims[i].header, NULL)
+                       : NULL;
+    }
+    return names;
+}
+
 int account_headers_set(request_rec *r, const account_identity_t *identity, apr_table_t *headers)
 {
     const account_server_t *server = account_server_of(r->server);
-    const account_claim_row_t *claim;
+    const char *const *values;
     account_buffer_t lines;
+    int i;
 
     if (!server->header_prefix) {
         return 1;
     }
-    account_buffer_init(&lines, 256, r->pool);
-    for (claim = account_claims; claim->name; claim++) {
-        const char *value = claim->header ? account_claim_value(r, identity, claim->name) : "";
+    values = account_claims_told(r, identity);
+    account_buffer_init(&lines, server->header_keys ? 256 : 0, r->pool);
+    for (i = 0; account_claims[i].name; i++) {
+        if (values[i] && *values[i]) {
+            const char *value = escape(values[i], r->pool);
 
-        if (*value) {
-            value = escape(value, r->pool);
-            apr_table_setn(headers,
-                           apr_pstrcat(r->pool, server->header_prefix, claim->header, NULL), value);
-            account_buffer_add_text(&lines,
-                                    apr_pstrcat(r->pool, claim->header, ": ", value, "\n", NULL));
+            apr_table_setn(headers, server->header_names[i], value);
+            if (server->header_keys) {
+                account_buffer_add_text(&lines, apr_pstrcat(r->pool, account_claims[i].header, ": ",
+                                                            value, "\n", NULL));
+            }
         }
     }
     return !server->header_keys || sign(r, headers, lines.bytes);

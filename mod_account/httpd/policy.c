@@ -142,10 +142,11 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
 
 static int fixups(request_rec *r)
 {
-    const account_request_t *request = account_request_of(r);
+    account_request_t *request = account_request_of(r);
 
     if (request->matched && !r->main) {
         account_policy_set(r, account_server_of(r->server), 0);
+        request->has_policy = 1;
         ap_add_output_filter(FILTER, NULL, r, r->connection);
     }
     return DECLINED;

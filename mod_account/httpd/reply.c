@@ -90,7 +90,9 @@ int account_reply_send(request_rec *r, const account_server_t *server, const acc
     }
     ap_set_content_type(r, response->type);
     ap_set_content_length(r, response->length);
-    account_policy_set(r, server, response->is_page);
+    if (response->is_page || !account_request_of(r)->has_policy) {
+        account_policy_set(r, server, response->is_page);
+    }
     if (response->answer.outcome == ACCOUNT_BAD_METHOD) {
         apr_table_setn(r->headers_out, "Allow", x->match->allow);
     }

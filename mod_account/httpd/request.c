@@ -258,11 +258,15 @@ static apr_status_t filter_output(ap_filter_t *filter, apr_bucket_brigade *briga
 /* Whether the request shows a session, dead or alive. */
 static int shows_session(request_rec *r)
 {
-    const char *cookies = account_request_sent(r)->caller.cookies;
-    const apr_array_header_t *names =
-        account_request_cookie_names(r, account_server_of(r->server)->cookie_names);
+    const account_request_t *sent = account_request_sent(r);
+    const char *cookies = sent->caller.cookies;
+    const apr_array_header_t *names;
     int i;
 
+    if (sent->caller.session) {
+        return 1;
+    }
+    names = account_request_cookie_names(r, account_server_of(r->server)->cookie_names);
     for (i = 0; cookies && i < names->nelts; i++) {
         if (account_request_cookies(cookies, APR_ARRAY_IDX(names, i, const char *), 1, r->pool)
                 ->nelts) {

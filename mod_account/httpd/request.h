@@ -16,7 +16,13 @@ typedef struct account_request_t {
     int is_read;       /* httpd has read it whole, and secrecy.c has seen it */
     const char *query; /* as the client sent it, where it was taken out of r->args */
     const char *own;   /* the session cookie of the route that the address seems to have, or NULL */
-    int matched;       /* match is one of the server's mounts */
+    int has_policy;    /* policy.c has set its headers, those for programs */
+    /* what was looked for, and what was found: several hooks ask */
+    const char *tried_path;
+    const char *tried_method;
+    int is_found;
+    account_match_t found;
+    int matched; /* match is one of the server's mounts */
     account_match_t match;
     /* of a mount in a directory */
     int in_directory;
@@ -28,6 +34,8 @@ typedef struct account_request_t {
     int is_stale;   /* a Require wanted a more recent password */
     int is_being_answered;         /* the handlers have begun */
     struct account_basic_t *basic; /* basic.c */
+    const char *const *told;       /* account_claims_told, of that identity */
+    const account_identity_t *told_of;
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
     account_caller_t caller; /* its cookies may have been taken out of r->headers_in */

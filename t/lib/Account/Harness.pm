@@ -120,7 +120,7 @@ sub main {
         }
         printf "%-4s %-44s %4d passed%s, %.1f s\n", $no ? 'FAIL' : 'ok', $job->{name}, $yes, $no ? ", $no failed" : '',
             $job->{seconds};
-        print map { "     | $_\n" } split(/\n/, $tap), @$why if $no;
+        print map { "     | $_\n" } $no ? (split(/\n/, $tap), @$why) : $tap =~ /^# shown: (.*)$/mg;
         $ran{ $job->{plan} } = 1;
         $passed += $yes;
         $failed += $no;
