@@ -378,7 +378,7 @@ is($busy->get('/dav/', headers => header('anna', $annas))->{status}, 200, 'and t
 $busy->stop;
 
 for (
-    [ 'AccountCache nothing', qr/AccountCache takes shmcb, shmcb:FILE\(BYTES\) or off; there is no nothing/ ],
+    [ 'AccountCache nothing', qr/AccountCache takes shmcb, shmcb:FILE\(BYTES\), memcache:HOST:PORT, redis:HOST:PORT or off; there is no nothing/ ],
     [ "AccountCache shmcb:\@DIR\@/cache(12)", qr/AccountCache: .*12|AccountCache: .*size/i ],
     [ "<VirtualHost *:1>\nAccountCache off\n</VirtualHost>", qr/AccountCache (?:not allowed|cannot occur)/ ],
     [ "LoadModule auth_digest_module " . Account::Server::apxs('LIBEXECDIR') . "/mod_auth_digest.so\n<Location /x>\nAuthDigestProvider account\n</Location>",

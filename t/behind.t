@@ -39,7 +39,7 @@ read STDIN, my $body, $ENV{CONTENT_LENGTH} || 0;
 print "Content-Type: application/json\n\n", JSON::PP->new->latin1->encode({ server => {%ENV}, body => $body });
 END
 my $guard = "AuthType Account\nRequire account\n";
-my $server = Account::Server->new(
+my $server = Account::Server->new(sql_counts => 1, 
     modules => [ qw(include proxy proxy_http proxy_fcgi proxy_wstunnel proxy_balancer lbmethod_byrequests slotmem_shm cgid cache cache_disk) ],
     mounts  => "AccountMount /user mmall\n",
     files   => {
@@ -336,7 +336,7 @@ is(in_all(12, cookie => $jar{cleo}), '401', 'an account that was closed: everywh
 
 # --- other prefixes, other names ---
 
-my $other = Account::Server->new(modules => [qw(proxy proxy_http)], mounts => "AccountMount /user mmall\n",
+my $other = Account::Server->new(sql_counts => 1, modules => [qw(proxy proxy_http)], mounts => "AccountMount /user mmall\n",
     db => $server->{db}, $server->{db} eq 'mysql' ? (dbname => $server->{dbname}, mariadb => $server->{mariadb}) : (),
     conf => "AccountHeaderPrefix Remote-Person-\n" . join('', map {
         "<Location \"/by-$_\">\n${guard}AccountUserField $_\nProxyPass http://127.0.0.1:@{[$echo->port]}/by\n</Location>\n" } qw(login_name user_name email mobile id)),
@@ -374,7 +374,7 @@ $other->stop;
 my $key = $server->dir . '/header.key';
 my $secret = join '', map { chr int rand 256 } 1 .. 40;
 spew($key, MIME::Base64::encode_base64($secret, '') . "\n", 0600);
-my $far = Account::Server->new(account => 0, db => 'none', modules => [qw(proxy proxy_fcgi)],
+my $far = Account::Server->new(sql_counts => 1, account => 0, db => 'none', modules => [qw(proxy proxy_fcgi)],
     conf => "<FilesMatch \"\\.php\$\">\nSetHandler \"$fpm\"\n</FilesMatch>\n",
     files => { 'htdocs/app.php' => "<?php\n$verifier\necho json_encode(account(base64_decode(file('$key')[0])));\n" })->start;
 is(scalar(() = $verifier =~ /\n/g) <= 14, 1, 'README: a short verifier');
@@ -418,7 +418,7 @@ like($said, qr/AccountHeaderKey: .*none\.key/, 'a key file that is not there: sa
 # --- the database goes away ---
 
 my $mariadb = Account::MariaDB->new->start;
-my $dying = Account::Server->new(db => 'mysql', mariadb => $mariadb, modules => [qw(proxy proxy_http)], allow => qr/./,
+my $dying = Account::Server->new(sql_counts => 1, db => 'mysql', mariadb => $mariadb, modules => [qw(proxy proxy_http)], allow => qr/./,
     conf => "ProxyPass /app/ http://127.0.0.1:@{[$echo->port]}/app/\n<Location /app>\n$guard</Location>\n"
         . "ProxyPass /role/ http://127.0.0.1:@{[$echo->port]}/role/\n<Location /role>\nRequire expr \"%{ACCOUNT:role} != 'blocked'\"\n</Location>\n"
         . "ProxyPass /free/ http://127.0.0.1:@{[$echo->port]}/free/\n")->start;

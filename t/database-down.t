@@ -197,7 +197,7 @@ sub started_without {
 }
 
 for my $mpm (qw(event prefork)) {
-    my $server = Account::Server->new(mpm => $mpm, db => 'mysql', mariadb => Account::MariaDB->new->start,
+    my $server = Account::Server->new(sql_counts => 1, mpm => $mpm, db => 'mysql', mariadb => Account::MariaDB->new->start,
         loglevel => 'info', conf => $mpm eq 'prefork' ? "StartServers 16\nMinSpareServers 12\nMaxSpareServers 32\n" : '')->start;
     killed_under_load($server, $mpm);
     killed_idle_connections($server, $mpm);

@@ -169,7 +169,7 @@ sub stopped_and_started {
 
 for my $mpm (qw(event prefork)) {
     my $mariadb = Account::MariaDB->new->start;
-    my $server = Account::Server->new(mpm => $mpm, db => 'mysql', mariadb => $mariadb, loglevel => 'info',
+    my $server = Account::Server->new(sql_counts => 1, mpm => $mpm, db => 'mysql', mariadb => $mariadb, loglevel => 'info',
         conf => $conf{$mpm})->start;
     my $jar = Account::Jar->new;
     $server->post('/user/register.do', form => { username => 'steady', password => $password, email => 'steady@example.com' });

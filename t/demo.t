@@ -8,7 +8,7 @@ use lib "$Bin/lib";
 use Account::Test;
 use Account::Process 'free_port';
 use Encode 'decode';
-use Time::HiRes 'time';
+use Time::HiRes qw(sleep time);
 
 my $dir = temp_dir('demo');
 my $run = "$dir/run";
@@ -157,7 +157,8 @@ is(request(GET => $_, cookie => $jar)->{status}, 403, "$_ is not for everybody")
 my ($promote) = map { s/&quot;/"/gr } $start->{body} =~ m{<pre><code>([^<]*UPDATE account[^<]*)</code></pre>};
 is(in_shell($promote), '', 'the start page says how to become an administrator');
 like(output(), qr/^Admin +\Q${\ ($promote =~ s{ "UPDATE.*}{}sr)}\E "UPDATE account/m, 'and so does ./demo');
-like(request(GET => '/staff/', cookie => $jar)->{text}, qr/Staff/, 'and that counts');
+sleep 1.1;    # AccountCacheTTL
+like(request(GET => '/staff/', cookie => $jar)->{text}, qr/Staff/, 'and that counts, a second later');
 like(request(GET => '/account-status', cookie => $jar)->{headers}{'content-type'}[0], qr{\Atext/html}, 'what happens here');
 like(request(GET => '/account-status?auto', cookie => $jar)->{text}, qr/^account_up\{.*\} 1$/m, 'and for Prometheus');
 

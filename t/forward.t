@@ -11,7 +11,7 @@ my $mariadb = Account::MariaDB->new->start;
 my ($asked, $nginx_conf) = map { $_->[1] } readme_blocks('nginx in front');
 my $envoy = free_port();
 my $handler = "AuthType Account\nSetHandler account-forward-auth\n";
-my $server = Account::Server->new(db => 'mysql', mariadb => $mariadb, allow => qr/./, modules => ['include'],
+my $server = Account::Server->new(sql_counts => 1, db => 'mysql', mariadb => $mariadb, allow => qr/./, modules => ['include'],
     files => { 'htdocs/bare/.htaccess' => "SetHandler account-forward-auth\n", 'htdocs/page.shtml' => "<!--#include virtual=\"/auth\" -->end\n", 'htdocs/signin.html' => "sign in\n", 'htdocs/secret' => "a file\n",
         'htdocs/loop.shtml' => "<!--#include virtual=\"/loop.shtml\" -->x\n" },
     conf => $asked . <<"END",

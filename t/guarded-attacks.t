@@ -21,11 +21,11 @@ sub sign_in {
     return $jar;
 }
 
-my $back = Account::Server->new(account => 0, db => 'none', modules => ['cgid'], conf => $cgi, files => { 'htdocs/env.cgi' => $script })->start;
+my $back = Account::Server->new(sql_counts => 1, account => 0, db => 'none', modules => ['cgid'], conf => $cgi, files => { 'htdocs/env.cgi' => $script })->start;
 chmod 0755, $back->dir . '/htdocs/env.cgi';
 my $behind = $back->url('/env.cgi');
 
-my $server = Account::Server->new(modules => [qw(include autoindex cgid access_compat cache cache_disk expires proxy proxy_http)],
+my $server = Account::Server->new(sql_counts => 1, modules => [qw(include autoindex cgid access_compat cache cache_disk expires proxy proxy_http)],
     files => {
         (map { ("htdocs/$_/index.html" => "the $_ page\n") } qw(members satisfy index pretty cached/header cached/index nameless)),
         (map { ("htdocs/listed/$_.html" => "$_\n") } qw(plain secret)),
@@ -188,7 +188,7 @@ is($server->sql('SELECT email FROM account'), 'anna@example.com', '... and chang
 my $mariadb = Account::MariaDB->new->start;
 my %denied = (expr => "Require expr \"%{ACCOUNT:role} == 'admin'\"", if => "<If \"%{ACCOUNT:role} != 'admin'\">\nRequire all denied\n</If>",
     page => "ErrorDocument 403 /denied.html\nRequire expr \"%{ACCOUNT:role} == 'admin'\"", header => "Header set X-Who \"expr=%{ACCOUNT:user}\"");
-my $down = Account::Server->new(modules => [qw(include cgid autoindex proxy proxy_http)], db => 'mysql', mariadb => $mariadb,
+my $down = Account::Server->new(sql_counts => 1, modules => [qw(include cgid autoindex proxy proxy_http)], db => 'mysql', mariadb => $mariadb,
     files => {
         (map { ("htdocs/$_/index.html" => "the $_ page\n") } keys %denied), 'htdocs/denied.html' => "denied\n", 'htdocs/down.html' => "soon\n",
         'htdocs/page.shtml' => "before <!--#echo var=\"x\" --> <!--#if expr=\"%{ACCOUNT:role} != 'blocked'\" -->the content<!--#endif -->",
@@ -216,7 +216,7 @@ is($down->get('/header/')->{status}, 200, 'who shows no session is nobody');
 
 # --- what httpd could not read has secrets too, whatever is asked for its error page ---
 
-my $asks = Account::Server->new(conf => "Header always set X-Who \"expr=%{ACCOUNT:user}\"\nErrorDocument 414 \"%{ACCOUNT:user}\"\n")->start;
+my $asks = Account::Server->new(sql_counts => 1, conf => "Header always set X-Who \"expr=%{ACCOUNT:user}\"\nErrorDocument 414 \"%{ACCOUNT:user}\"\n")->start;
 my $secret = canary();
 like($asks->raw("GET /user/login.do?username=anna&password=$secret&x=" . 'x' x 9000 . " HTTP/1.1\r\nHost: x\r\n\r\n"), qr/\AHTTP\S+ 414 /, 'a line that is too long');
 like($asks->raw("GET /user/login.do?username=anna&password=$secret HTTP/1.1\r\nHost: x y\r\n\r\n"), qr/\AHTTP\S+ 400 /, 'a broken host');

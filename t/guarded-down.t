@@ -43,7 +43,7 @@ sub ask {
 
 for my $mpm (qw(event prefork)) {
     my $mariadb = Account::MariaDB->new->start;
-    my $server = Account::Server->new(mpm => $mpm, db => 'mysql', mariadb => $mariadb, conf => conf(),
+    my $server = Account::Server->new(sql_counts => 1, mpm => $mpm, db => 'mysql', mariadb => $mariadb, conf => conf(),
         modules => [qw(proxy proxy_http access_compat)],
         files => { (map { ("htdocs/$_/index.html" => "$_\n") } 'if', 'index', map { $_->[0] } @guards), 'htdocs/down.html' => "We are back soon.\n" })->start;
     my $jar = Account::Jar->new;

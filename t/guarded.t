@@ -4,7 +4,7 @@ use lib 't/lib';
 use Account::Test;
 use Time::HiRes 'sleep';
 
-my $server = Account::Server->new(modules => ["include"],
+my $server = Account::Server->new(sql_counts => 1, modules => ["include"],
     mounts => "AccountMount /user mmall\nAccountMount /management management\nAccountMount /mobileapi/customer kalengo\n"
         . "AccountMail \"file:\@DIR\@/messages.jsonl\" \"Shop <shop\@example.com>\"\nAccountPublicURL http://127.0.0.1:\@PORT\@\nAccountMount /account links\n",
     files => { map { ("htdocs/$_/index.html" => "the $_ page\n") } qw(members staff verified mobile fresh open any expr if never nologin rewritten) },
@@ -253,7 +253,7 @@ for ([ 'Require account-role admn', qr/line \d+ of .*admn is none of AccountRole
     ok($status && $said =~ /line \d+ of .*Require account needs AccountDatabase/, 'configtest: without a database') or diag($said);
 }
 
-my $bare = Account::Server->new(db => 'none', mounts => '', contracts => 0, conf => "<Location /static.txt>\nRequire expr \"%{ACCOUNT:role} != 'x'\"\n</Location>\n")->start;
+my $bare = Account::Server->new(sql_counts => 1, db => 'none', mounts => '', contracts => 0, conf => "<Location /static.txt>\nRequire expr \"%{ACCOUNT:role} != 'x'\"\n</Location>\n")->start;
 is($bare->get('/static.txt')->{status}, 503, 'an expression that nobody can answer grants nothing');
 like($bare->error_log, qr/AC00268: %\{ACCOUNT:role\} needs AccountDatabase/, 'and the log says why');
 
@@ -261,7 +261,7 @@ like($bare->error_log, qr/AC00268: %\{ACCOUNT:role\} needs AccountDatabase/, 'an
 
 my ($section) = slurp("$ROOT/README.md") =~ /^## Protect a folder\n(.*?)^## /ms;
 my ($guards, $expressions) = $section =~ /^```apache\n(.*?)^```/msg;
-my $readme = Account::Server->new(conf => "$guards\nRewriteEngine On\n$expressions",
+my $readme = Account::Server->new(sql_counts => 1, conf => "$guards\nRewriteEngine On\n$expressions",
     files => { 'htdocs/members/index.html' => 'm', 'htdocs/staff/index.html' => 's', 'htdocs/account' => 'a', 'htdocs/signin.html' => 'sign in' })->start;
 $readme->post('/user/register.do', form => { username => 'anna', password => $annas, email => 'anna@example.com' });
 my $jar = Account::Jar->new;

@@ -223,8 +223,7 @@ is($plain->request(TRACE => '/')->{status}, 405, 'no TRACE');
 # --- the first administrator, points, the shop's own tables, a gateway ---
 
 $mariadb->sql($promote, 'account');
-$r = $plain->get('/user/get_user_info.do', cookie => $jar);
-is($r->{json}{data}{role}, 1, 'README: an administrator, on the next request');
+ok(wait_until(12, sub { $plain->get('/user/get_user_info.do', cookie => $jar)->{json}{data}{role} == 1 }), 'README: an administrator, after ten seconds');
 $mariadb->sql($point, 'account');
 is($mariadb->sql('SELECT SUM(amount) FROM account_point WHERE account = 1', 'account'), 20, 'README: points');
 spew("$dir/sms.json", $template);

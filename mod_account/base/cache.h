@@ -9,11 +9,13 @@
 /*
  * A cache that all processes of a server share, as the core sees it; httpd/ fills it in. Nothing
  * may depend on it: what was put in can be gone at any moment, and nothing is said where it could
- * not be put in. No secret goes in, neither as key nor as value: keys are made with keys below.
+ * not be put in. No secret goes in, neither as key nor as value: keys are made with keys below, or
+ * with those of the store. What comes out is what was put in under that key by this server: where
+ * others could write, it is sealed.
  */
 
 #define ACCOUNT_CACHE_KEY_MOST 128
-#define ACCOUNT_CACHE_VALUE_MOST 4096
+#define ACCOUNT_CACHE_VALUE_MOST 16384
 
 typedef struct account_cache_item_t {
     const char *space; /* who uses the key: 1 to 15 letters; keys of two spaces never meet */
@@ -37,6 +39,10 @@ typedef struct account_cache_t {
     /* Takes it out; that there was none is a success too. */
     apr_status_t (*remove)(void *baton, const account_cache_item_t *item, apr_pool_t *pool);
     void *baton;
+    /* Of copies of what the database says (store/snapshot.h): how long they are believed, and how
+     * long where the database can't be asked. */
+    apr_interval_time_t ttl;
+    apr_interval_time_t grace;
     /* Random at each start, known to this server's processes only and stored nowhere. */
     const account_keys_t *keys;
 } account_cache_t;

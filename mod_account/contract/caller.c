@@ -44,14 +44,21 @@ static int are_same(const apr_array_header_t *a, const apr_array_header_t *b)
     return a->nelts == b->nelts;
 }
 
+void account_caller_ask_database(account_caller_t *caller)
+{
+    caller->wants_stored = 1;
+}
+
 apr_status_t account_caller_find(account_caller_t *caller, const account_store_t *store,
                                  const apr_array_header_t *names, const char *own)
 {
+    account_store_t asked = *store;
     apr_array_header_t *cookies, *presented;
+    int is_enough = caller->is_known && (caller->is_stored || !caller->wants_stored);
     int i;
 
     if (caller->rv != APR_SUCCESS
-        || (caller->is_known && are_same(caller->names, names)
+        || (is_enough && are_same(caller->names, names)
             && account_text_is_same(caller->own, own))) {
         return caller->rv;
     }
@@ -63,8 +70,10 @@ apr_status_t account_caller_find(account_caller_t *caller, const account_store_t
         apr_array_cat(presented, APR_ARRAY_IDX(cookies, i, apr_array_header_t *));
     }
     /* which name counts first matters only where there are several */
-    if (!caller->is_known || !are_same(presented, caller->presented) || cookies->nelts > 1) {
-        caller->rv = account_session_resolve(store, cookies, &caller->session, &caller->account);
+    if (!is_enough || !are_same(presented, caller->presented) || cookies->nelts > 1) {
+        asked.cache = caller->wants_stored ? NULL : store->cache;
+        caller->is_stored = !asked.cache;
+        caller->rv = account_session_resolve(&asked, cookies, &caller->session, &caller->account);
     }
     caller->presented = presented;
     caller->is_known = 1;

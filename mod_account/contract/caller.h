@@ -12,15 +12,21 @@
  */
 typedef struct account_caller_t {
     const char *cookies; /* the Cookie header as it was sent, or NULL */
+    int wants_stored;    /* account_caller_ask_database */
     /* as it was asked for last; account_caller_find fills in the rest */
     const apr_array_header_t *names;
     const char *own;
     int is_known;
+    int is_stored;                       /* as the database says, which has been asked */
     apr_status_t rv;                     /* of the look-up */
     const apr_array_header_t *presented; /* of const char *: every session token in the request */
     const account_session_t *session;    /* NULL: nobody is logged in */
     const account_t *account;
 } account_caller_t;
+
+/* What goes before a change: account_caller_find then asks the database itself, also if it has
+ * found a copy of the session before. */
+void account_caller_ask_database(account_caller_t *caller);
 
 /*
  * Looks the session up, unless that has been done. names: of const char *, the cookie names of the

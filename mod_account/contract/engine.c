@@ -119,8 +119,12 @@ static int collect_pairs(const account_exchange_t *x, apr_array_header_t **pairs
 static apr_status_t find_session(const account_exchange_t *x, account_call_t *call)
 {
     account_caller_t *caller = x->caller;
-    apr_status_t rv =
-        account_caller_find(caller, x->store, x->cookie_names, x->match->mount->contract->cookie);
+    apr_status_t rv;
+
+    if (call->action->changes) {
+        account_caller_ask_database(caller);
+    }
+    rv = account_caller_find(caller, x->store, x->cookie_names, x->match->mount->contract->cookie);
 
     call->presented = caller->presented;
     call->terms.replaces = caller->presented;

@@ -3,6 +3,7 @@
 #include <ap_provider.h>
 #include <ap_socache.h>
 #include <apr_global_mutex.h>
+#include <apr_shm.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -11,6 +12,7 @@
 #include <util_mutex.h>
 
 #include "base/base64.h"
+#include "contract/line.h"
 #include "httpd/counters.h"
 #include "httpd/glue.h"
 
@@ -18,13 +20,38 @@ APLOG_USE_MODULE(account);
 
 #define MUTEX "account-cache"
 #define STANDARD "shmcb"
+#define STANDARD_FILE "account-cache(16777216)" /* in DefaultRuntimeDir: some 35,000 sessions */
 #define KEY_BYTES 32
+#define TTL apr_time_from_sec(10)
+#define GRACE apr_time_from_sec(300)
+
+/* What goes before a key: a hash, then the name of this server. */
+#define HASH_BYTES 4
+#define NAME_BYTES 16
+#define ID_BYTES (HASH_BYTES + NAME_BYTES + 16 + ACCOUNT_CACHE_KEY_MOST)
+/* A value that is sealed: in base64 twice. */
+#define SEALED_MOST (2 * ACCOUNT_CACHE_VALUE_MOST)
+
+/* What AccountCache may name. */
+typedef struct kind_t {
+    const char *name;   /* of the provider */
+    const char *module; /* that has it */
+    int is_remote;      /* others could write there */
+} kind_t;
+
+static const kind_t kinds[] = {
+    {"shmcb", "socache_shmcb", 0},
+    {"memcache", "socache_memcache", 1},
+    {"redis", "socache_redis", 1},
+};
 
 /* What AccountCache says, and what was made of it; it hangs on account_shared_t. */
 struct account_cache_store_t {
-    const char *name;      /* of the provider; NULL: off */
+    const kind_t *kind;    /* NULL: off */
     const char *arguments; /* or NULL */
     account_place_t place; /* file NULL: nobody wrote it */
+    apr_interval_time_t ttl;
+    apr_interval_time_t grace;
     /* made at start */
     ap_socache_provider_t *provider; /* NULL: its module is not loaded */
     ap_socache_instance_t *instance;
@@ -33,16 +60,31 @@ struct account_cache_store_t {
     server_rec *server;
     const account_shared_t *shared;
     account_cache_t cache;
-    int is_ready; /* in this process */
+    const char *server_name; /* random at each start; where others write too, else NULL */
+    int is_ready;            /* in this process */
 };
 
 static struct account_cache_store_t *store_of(account_shared_t *shared, apr_pool_t *pool)
 {
     if (!shared->cache) {
         shared->cache = apr_pcalloc(pool, sizeof(*shared->cache));
-        shared->cache->name = STANDARD;
+        shared->cache->kind = &kinds[0];
+        shared->cache->ttl = TTL;
+        shared->cache->grace = GRACE;
     }
     return shared->cache;
+}
+
+static const kind_t *find_kind(const char *word, apr_size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (strlen(kinds[i].name) == length && strncmp(kinds[i].name, word, length) == 0) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
 }
 
 const char *account_cache_directive(cmd_parms *cmd, void *directory, const char *word)
@@ -59,17 +101,50 @@ const char *account_cache_directive(cmd_parms *cmd, void *directory, const char 
     }
     store->place.file = cmd->directive->filename;
     store->place.line = cmd->directive->line_num;
-    store->arguments = colon ? colon + 1 : NULL;
-    store->name = STANDARD;
+    store->arguments = colon && colon[1] ? colon + 1 : NULL;
+    store->kind = NULL;
     if (strcasecmp(word, "off") == 0) {
-        store->name = NULL;
         return NULL;
     }
-    if (length != strlen(STANDARD) || strncmp(word, STANDARD, length) != 0) {
-        return apr_psprintf(
-            cmd->pool, "AccountCache takes shmcb, shmcb:FILE(BYTES) or off; there is no %s", word);
+    store->kind = find_kind(word, length);
+    if (!store->kind) {
+        return apr_psprintf(cmd->pool,
+                            "AccountCache takes shmcb, shmcb:FILE(BYTES), memcache:HOST:PORT, "
+                            "redis:HOST:PORT or off; there is no %s",
+                            word);
+    }
+    if (store->kind->is_remote && !store->arguments) {
+        return apr_psprintf(cmd->pool, "AccountCache %s wants an address: %s:HOST:PORT",
+                            store->kind->name, store->kind->name);
     }
     return NULL;
+}
+
+/* A duration, or off: nothing. */
+static const char *set_time(cmd_parms *cmd, const char *word, apr_interval_time_t *time)
+{
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_int64_t milliseconds = 0;
+
+    if (!error && strcasecmp(word, "off") != 0) {
+        error = account_line_duration(word, &milliseconds, cmd->pool);
+        error =
+            error ? apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", error, ", or off", NULL) : NULL;
+    }
+    *time = apr_time_from_msec(milliseconds);
+    return error;
+}
+
+const char *account_cache_ttl_directive(cmd_parms *cmd, void *directory, const char *word)
+{
+    (void)directory;
+    return set_time(cmd, word, &store_of(account_server_of(cmd->server)->shared, cmd->pool)->ttl);
+}
+
+const char *account_cache_grace_directive(cmd_parms *cmd, void *directory, const char *word)
+{
+    (void)directory;
+    return set_time(cmd, word, &store_of(account_server_of(cmd->server)->shared, cmd->pool)->grace);
 }
 
 apr_status_t account_cache_register(apr_pool_t *pconf)
@@ -90,18 +165,24 @@ int account_cache_check(server_rec *servers, apr_pool_t *pconf)
     struct account_cache_store_t *store = store_of(account_server_of(servers)->shared, pconf);
     const char *error;
 
-    if (!store->name) {
+    if (!store->kind) {
         return 1;
     }
-    store->provider =
-        ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, store->name, AP_SOCACHE_PROVIDER_VERSION);
+    store->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, store->kind->name,
+                                         AP_SOCACHE_PROVIDER_VERSION);
     if (!store->provider) {
         return !store->place.file
                || refuse(store, servers,
-                         "it needs mod_socache_shmcb: LoadModule socache_shmcb_module "
-                         "modules/mod_socache_shmcb.so (on Debian: a2enmod socache_shmcb)");
+                         apr_psprintf(pconf,
+                                      "it needs mod_%s: LoadModule %s_module modules/mod_%s.so "
+                                      "(on Debian: a2enmod %s)",
+                                      store->kind->module, store->kind->module, store->kind->module,
+                                      store->kind->module));
     }
-    error = store->provider->create(&store->instance, store->arguments, pconf, pconf);
+    error = store->provider->create(
+        &store->instance,
+        store->arguments ? store->arguments : ap_runtime_dir_relative(pconf, STANDARD_FILE), pconf,
+        pconf);
     return !error || refuse(store, servers, error);
 }
 
@@ -117,27 +198,97 @@ static void unlock(const struct account_cache_store_t *store)
     }
 }
 
-/* "space/key"; 0: too long. */
-static unsigned int make_id(unsigned char *id, const account_cache_item_t *item)
+/* A hash, the server's name, "space/key"; 0: too long. shmcb goes by the first byte alone: where
+ * that is not any byte, most of it stays empty. */
+static unsigned int make_id(const struct account_cache_store_t *store, unsigned char *id,
+                            const account_cache_item_t *item)
 {
     apr_size_t space = strlen(item->space);
+    apr_size_t length = HASH_BYTES, i;
+    apr_uint32_t hash = 2166136261U;
 
     if (space == 0 || space > 15 || item->key_length == 0
         || item->key_length > ACCOUNT_CACHE_KEY_MOST) {
         return 0;
     }
-    memcpy(id, item->space, space);
-    id[space] = '/';
-    memcpy(id + space + 1, item->key, item->key_length);
-    return (unsigned int)(space + 1 + item->key_length);
+    if (store->server_name) {
+        memcpy(id + length, store->server_name, NAME_BYTES);
+        length += NAME_BYTES;
+    }
+    memcpy(id + length, item->space, space);
+    length += space;
+    id[length++] = '/';
+    memcpy(id + length, item->key, item->key_length);
+    length += item->key_length;
+    for (i = HASH_BYTES; i < length; i++) {
+        hash = (hash ^ id[i]) * 16777619U;
+    }
+    hash ^= hash >> 15;
+    memcpy(id, &hash, HASH_BYTES);
+    return (unsigned int)length;
 }
 
-static apr_status_t get(void *baton, account_cache_item_t *item, apr_pool_t *pool)
+static const char *context_of(const account_cache_item_t *item, apr_pool_t *pool)
 {
-    struct account_cache_store_t *store = baton;
-    unsigned char id[16 + ACCOUNT_CACHE_KEY_MOST], value[ACCOUNT_CACHE_VALUE_MOST];
-    unsigned int length = sizeof(value);
-    unsigned int id_length = make_id(id, item);
+    return apr_pstrcat(pool, item->space, "/",
+                       account_base64_encode(pool, item->key, item->key_length, 1), NULL);
+}
+
+/* Sealed for its key and its time, so that who can write there can't make, move or keep one. */
+static const char *seal(const struct account_cache_store_t *store, const account_cache_item_t *item,
+                        apr_pool_t *pool)
+{
+    apr_time_t until = apr_time_now() + item->life;
+    const char *context = context_of(item, pool);
+    char *plain = apr_palloc(pool, sizeof(until) + item->value_length);
+    const char *sealed;
+
+    memcpy(plain, &until, sizeof(until));
+    memcpy(plain + sizeof(until), item->value, item->value_length);
+    return account_keys_seal(store->cache.keys, context,
+                             account_base64_encode(pool, (const unsigned char *)plain,
+                                                   sizeof(until) + item->value_length, 1),
+                             &sealed, pool)
+                   == APR_SUCCESS
+               ? sealed
+               : NULL;
+}
+
+/* The reverse, into the item. APR_NOTFOUND: it is not of our making, or its time is over. */
+static apr_status_t unseal(const struct account_cache_store_t *store, account_cache_item_t *item,
+                           const char *sealed, apr_pool_t *pool)
+{
+    const char *context = context_of(item, pool);
+    unsigned char *plain;
+    const char *text;
+    apr_ssize_t length = -1;
+    apr_time_t until;
+
+    if (account_keys_open(store->cache.keys, context, sealed, &text, pool) != APR_SUCCESS) {
+        return APR_NOTFOUND;
+    }
+    plain = apr_palloc(pool, strlen(text) + 1);
+    length = account_base64_decode(plain, strlen(text), text, strlen(text), 1);
+    if (length <= (apr_ssize_t)sizeof(until)) {
+        return APR_NOTFOUND;
+    }
+    memcpy(&until, plain, sizeof(until));
+    if (until <= apr_time_now()) {
+        return APR_NOTFOUND;
+    }
+    item->value = plain + sizeof(until);
+    item->value_length = length - sizeof(until);
+    return APR_SUCCESS;
+}
+
+static apr_status_t retrieve(struct account_cache_store_t *store, account_cache_item_t *item,
+                             apr_pool_t *pool)
+{
+    unsigned char id[ID_BYTES], small[ACCOUNT_CACHE_VALUE_MOST];
+    int is_sealed = store->kind->is_remote;
+    unsigned char *value = is_sealed ? apr_palloc(pool, SEALED_MOST + 1) : small;
+    unsigned int length = is_sealed ? SEALED_MOST : sizeof(small);
+    unsigned int id_length = make_id(store, id, item);
     apr_status_t rv = id_length ? lock(store) : APR_EINVAL;
 
     if (rv != APR_SUCCESS) {
@@ -146,10 +297,22 @@ static apr_status_t get(void *baton, account_cache_item_t *item, apr_pool_t *poo
     rv = store->provider->retrieve(store->instance, store->server, id, id_length, value, &length,
                                    pool);
     unlock(store);
+    if (rv == APR_SUCCESS && is_sealed) {
+        value[length] = '\0';
+        return unseal(store, item, (const char *)value, pool);
+    }
     if (rv == APR_SUCCESS) {
         item->value = apr_pmemdup(pool, value, length);
         item->value_length = length;
     }
+    return rv;
+}
+
+static apr_status_t get(void *baton, account_cache_item_t *item, apr_pool_t *pool)
+{
+    struct account_cache_store_t *store = baton;
+    apr_status_t rv = retrieve(store, item, pool);
+
     if (!item->is_uncounted && rv == APR_SUCCESS) {
         account_counter_cache_hit(store->shared);
     }
@@ -159,37 +322,44 @@ static apr_status_t get(void *baton, account_cache_item_t *item, apr_pool_t *poo
     return rv;
 }
 
-static apr_status_t store_locked(struct account_cache_store_t *store,
-                                 const account_cache_item_t *item, int only_new, apr_pool_t *pool)
-{
-    unsigned char id[16 + ACCOUNT_CACHE_KEY_MOST], value[ACCOUNT_CACHE_VALUE_MOST];
-    unsigned int length = sizeof(value);
-    unsigned int id_length = make_id(id, item);
-
-    if (!id_length || item->value_length == 0 || item->value_length > sizeof(value)) {
-        return APR_EINVAL;
-    }
-    if (only_new
-        && store->provider->retrieve(store->instance, store->server, id, id_length, value, &length,
-                                     pool)
-               == APR_SUCCESS) {
-        return APR_EEXIST;
-    }
-    memcpy(value, item->value, item->value_length);
-    return store->provider->store(store->instance, store->server, id, id_length,
-                                  apr_time_now() + item->life, value,
-                                  (unsigned int)item->value_length, pool);
-}
-
+/* What a provider is given; it may want to write there. */
 static apr_status_t put(struct account_cache_store_t *store, const account_cache_item_t *item,
                         int only_new, apr_pool_t *pool)
 {
-    apr_status_t rv = lock(store);
+    unsigned char id[ID_BYTES], found[SEALED_MOST];
+    unsigned int found_length = sizeof(found);
+    unsigned int id_length = make_id(store, id, item);
+    unsigned int length = (unsigned int)item->value_length;
+    unsigned char *value;
+    const char *sealed = NULL;
+    apr_status_t rv;
 
-    if (rv == APR_SUCCESS) {
-        rv = store_locked(store, item, only_new, pool);
-        unlock(store);
+    if (!id_length || item->value_length == 0 || item->value_length > ACCOUNT_CACHE_VALUE_MOST) {
+        return APR_EINVAL;
     }
+    if (store->kind->is_remote) {
+        sealed = seal(store, item, pool);
+        length = sealed ? (unsigned int)strlen(sealed) : 0;
+        if (length == 0 || length > SEALED_MOST) {
+            return APR_EINVAL;
+        }
+    }
+    value = apr_pmemdup(pool, sealed ? (const void *)sealed : item->value, length);
+    rv = lock(store);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (only_new
+        && store->provider->retrieve(store->instance, store->server, id, id_length, found,
+                                     &found_length, pool)
+               == APR_SUCCESS) {
+        rv = APR_EEXIST;
+    }
+    else {
+        rv = store->provider->store(store->instance, store->server, id, id_length,
+                                    apr_time_now() + item->life, value, length, pool);
+    }
+    unlock(store);
     return rv;
 }
 
@@ -206,8 +376,8 @@ static apr_status_t add(void *baton, const account_cache_item_t *item, apr_pool_
 static apr_status_t take_out(void *baton, const account_cache_item_t *item, apr_pool_t *pool)
 {
     struct account_cache_store_t *store = baton;
-    unsigned char id[16 + ACCOUNT_CACHE_KEY_MOST];
-    unsigned int id_length = make_id(id, item);
+    unsigned char id[ID_BYTES];
+    unsigned int id_length = make_id(store, id, item);
     apr_status_t rv = id_length ? lock(store) : APR_EINVAL;
 
     if (rv == APR_SUCCESS) {
@@ -242,40 +412,96 @@ static apr_status_t make_keys(const account_keys_t **keys, apr_pool_t *pool)
     return rv;
 }
 
-apr_status_t account_cache_create(server_rec *servers, apr_pool_t *pconf)
+/* It outlives restarts: children of before go on changing for a while, and those after must know.
+ */
+static apr_status_t make_fence(account_shared_t *shared, server_rec *servers, apr_pool_t *pconf)
 {
-    static const struct ap_socache_hints hints = {
-        .avg_id_len = 70, .avg_obj_size = 8, .expiry_interval = apr_time_from_sec(300)};
-    struct account_cache_store_t *store = account_server_of(servers)->shared->cache;
+    static const char key[] = "mod_account fence 1";
+    apr_size_t size = ACCOUNT_FENCE_SLOTS * sizeof(apr_uint64_t);
+    apr_pool_t *process = servers->process->pool;
+    account_fence_t *fence = apr_palloc(pconf, sizeof(*fence));
+    void *memory = NULL;
+    apr_shm_t *shm;
     apr_status_t rv = APR_SUCCESS;
 
+    apr_pool_userdata_get(&memory, key, process);
+    if (!memory) {
+        rv = apr_shm_create(&shm, size, NULL, process);
+        if (rv != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, servers,
+                         ACLOGNO(00285) "no shared memory to tell of changes of accounts");
+            return rv;
+        }
+        memory = apr_shm_baseaddr_get(shm);
+        memset(memory, 0, size);
+        apr_pool_userdata_setn(memory, key, NULL, process);
+    }
+    fence->slots = memory;
+    shared->fence = fence;
+    return rv;
+}
+
+/* Where nobody said where, and the folder can't be written, in no file, and small. */
+static apr_status_t open_store(struct account_cache_store_t *store, server_rec *servers,
+                               apr_pool_t *pconf)
+{
+    static const struct ap_socache_hints hints = {
+        .avg_id_len = 76, .avg_obj_size = 350, .expiry_interval = apr_time_from_sec(300)};
+    apr_status_t rv = store->provider->init(store->instance, "mod_account", &hints, servers, pconf);
+
+    if (rv != APR_SUCCESS && !store->arguments
+        && !store->provider->create(&store->instance, NULL, pconf, pconf)) {
+        rv = store->provider->init(store->instance, "mod_account", &hints, servers, pconf);
+    }
+    return rv;
+}
+
+apr_status_t account_cache_create(server_rec *servers, apr_pool_t *pconf)
+{
+    account_shared_t *shared = account_server_of(servers)->shared;
+    struct account_cache_store_t *store = shared->cache;
+    apr_status_t rv = make_fence(shared, servers, pconf);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     if (!store->provider) {
-        if (store->name) {
+        if (store->kind) {
             ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, servers,
                          ACLOGNO(00274) "mod_socache_shmcb is not loaded, so there is no "
-                                        "AccountCache: AuthBasicProvider account hashes the "
-                                        "password of every request. Load it, or say AccountCache "
-                                        "off");
+                                        "AccountCache: each request asks the database for its "
+                                        "session, and AuthBasicProvider account hashes the "
+                                        "password of every request");
         }
         return APR_SUCCESS;
     }
     store->server = servers;
-    store->shared = account_server_of(servers)->shared;
-    store->cache =
-        (account_cache_t){.get = get, .set = set, .add = add, .remove = take_out, .baton = store};
+    store->shared = shared;
+    store->cache = (account_cache_t){.get = get,
+                                     .set = set,
+                                     .add = add,
+                                     .remove = take_out,
+                                     .baton = store,
+                                     .ttl = store->ttl,
+                                     .grace = store->grace};
     rv = make_keys(&store->cache.keys, pconf);
+    if (rv == APR_SUCCESS && store->kind->is_remote) {
+        store->server_name = account_keys_fingerprint(store->cache.keys, 0, pconf);
+        rv = store->server_name && strlen(store->server_name) == NAME_BYTES ? APR_SUCCESS
+                                                                            : APR_EGENERAL;
+    }
     if (rv == APR_SUCCESS && (store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE)) {
         rv = ap_global_mutex_create(&store->mutex, &store->mutex_file, MUTEX, NULL, servers, pconf,
                                     0);
     }
     if (rv == APR_SUCCESS) {
-        rv = store->provider->init(store->instance, "mod_account", &hints, servers, pconf);
+        rv = open_store(store, servers, pconf);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, servers,
                      ACLOGNO(00275) "AccountCache %s can't be made (the lines before say why); "
                                     "AccountCache off does without",
-                     store->name);
+                     store->kind->name);
         return rv;
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
@@ -302,4 +528,11 @@ void account_cache_begin(server_rec *servers, apr_pool_t *pchild)
 const account_cache_t *account_cache_of(const account_shared_t *shared)
 {
     return shared->cache && shared->cache->is_ready ? &shared->cache->cache : NULL;
+}
+
+const account_cache_t *account_cache_of_sessions(const account_shared_t *shared)
+{
+    const account_cache_t *cache = account_cache_of(shared);
+
+    return cache && cache->ttl > 0 ? cache : NULL;
 }

@@ -351,7 +351,12 @@ const command_rec account_commands[] = {
                   "passwords hashed at once, in all processes together"),
     AP_INIT_TAKE1(
         "AccountCache", account_cache_directive, NULL, RSRC_CONF,
-        "shmcb, shmcb:file(bytes) or off: where right passwords are remembered for a while"),
+        "shmcb, shmcb:file(bytes), memcache:host:port, redis:host:port or off: where sessions and "
+        "right passwords are remembered for a while"),
+    AP_INIT_TAKE1("AccountCacheTTL", account_cache_ttl_directive, NULL, RSRC_CONF,
+                  "how long a remembered session is believed, or off"),
+    AP_INIT_TAKE1("AccountCacheGrace", account_cache_grace_directive, NULL, RSRC_CONF,
+                  "how long it is while the database can't be asked, or off"),
     AP_INIT_TAKE1("AccountSessionIdle", set_session_idle, NULL, RSRC_CONF,
                   "how long a session lives without a request"),
     AP_INIT_TAKE1("AccountSessionLife", set_session_life, NULL, RSRC_CONF,

@@ -31,6 +31,7 @@ typedef struct account_shared_t {
     const char *writer_file;
     const struct account_field_t *const *claims; /* claims.c: account_claims' fields */
     struct account_cache_store_t *cache;         /* cache.c */
+    const account_fence_t *fence;                /* cache.c; NULL before the start */
     struct account_counters_t *counters;         /* counters.c; NULL before the start */
     struct account_background_t
         *background; /* background.c; NULL: nothing goes on beside requests */

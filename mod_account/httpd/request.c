@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "contract/request.h"
+#include "httpd/cache.h"
 #include "httpd/glue.h"
 
 APLOG_USE_MODULE(account);
@@ -56,9 +57,12 @@ account_store_t *account_request_store(request_rec *r)
             .keys = server->keys,
             .random = &account_random_secure,
             .log = &server->backend->log,
+            .cache = account_cache_of_sessions(server->shared),
+            .closing = &account_request_of(original)->closing,
             .now = apr_time_as_msec(original->request_time),
             .pool = original->pool,
         };
+        *store->closing = (account_closing_t){server->shared->fence, NULL, original->pool};
     }
     store->deadline = account_clock_monotonic() + PATIENCE;
     return store;

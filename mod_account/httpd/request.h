@@ -38,7 +38,8 @@ typedef struct account_request_t {
     const account_identity_t *told_of;
     /* of the request as the client sent it (account_request_original) */
     account_store_t store;
-    account_caller_t caller; /* its cookies may have been taken out of r->headers_in */
+    account_closing_t closing; /* of store */
+    account_caller_t caller;   /* its cookies may have been taken out of r->headers_in */
 } account_request_t;
 
 /* That of this request; made, empty, where there is none yet. */

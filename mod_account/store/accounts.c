@@ -306,7 +306,7 @@ static apr_status_t end_secrets(const account_store_t *store, account_db_t *db,
 static apr_status_t finish_password(const account_store_t *store, account_db_t *db,
                                     const account_password_change_t *change)
 {
-    apr_status_t rv = end_secrets(store, db, change->account);
+    apr_status_t rv = end_secrets(store, db, change->account); /* closes the account */
 
     return rv == APR_SUCCESS ? account_also_store(store, db, change->also, change->account->id)
                              : rv;
@@ -330,11 +330,14 @@ apr_status_t account_set_attributes_in(const account_store_t *store, account_db_
                                        const account_profile_t *profile, int *found)
 {
     apr_int64_t rows = 0;
-    apr_status_t rv = account_db_execute(
-        db, ACCOUNT_SQL_ACCOUNT_SET_ATTRIBUTES,
-        ACCOUNT_ARGS(TEXT(profile->attributes), NUMBER(store->now), TEXT(store->realm),
-                     NUMBER(profile->account->id), TEXT(profile->account->attributes)),
-        &rows);
+    apr_status_t rv;
+
+    account_close_account(store, profile->account->id);
+    rv = account_db_execute(db, ACCOUNT_SQL_ACCOUNT_SET_ATTRIBUTES,
+                            ACCOUNT_ARGS(TEXT(profile->attributes), NUMBER(store->now),
+                                         TEXT(store->realm), NUMBER(profile->account->id),
+                                         TEXT(profile->account->attributes)),
+                            &rows);
 
     *found = rows > 0;
     return rv;
@@ -418,14 +421,16 @@ typedef struct standing_t {
 static apr_status_t change_role(account_db_t *db, void *baton)
 {
     const standing_t *standing = baton;
+    const account_store_t *store = standing->store;
     apr_int64_t rows = 0;
-    apr_status_t rv =
-        account_db_execute(db, ACCOUNT_SQL_ACCOUNT_CHANGE_ROLE,
-                           ACCOUNT_ARGS(TEXT(standing->role), NUMBER(standing->store->now),
-                                        TEXT(standing->store->realm), NUMBER(standing->account->id),
-                                        TEXT(standing->account->role)),
-                           &rows);
+    apr_status_t rv;
 
+    account_close_account(store, standing->account->id);
+    rv = account_db_execute(db, ACCOUNT_SQL_ACCOUNT_CHANGE_ROLE,
+                            ACCOUNT_ARGS(TEXT(standing->role), NUMBER(store->now),
+                                         TEXT(store->realm), NUMBER(standing->account->id),
+                                         TEXT(standing->account->role)),
+                            &rows);
     return rv == APR_SUCCESS && rows == 0 ? ACCOUNT_EROLLBACK : rv;
 }
 
@@ -444,11 +449,14 @@ static apr_status_t change_status(account_db_t *db, void *baton)
     const standing_t *standing = baton;
     const account_store_t *store = standing->store;
     apr_int64_t id = standing->account->id, rows = 0;
-    apr_status_t rv = account_db_execute(
-        db, ACCOUNT_SQL_ACCOUNT_CHANGE_STATUS,
-        ACCOUNT_ARGS(TEXT(status_names[standing->status]), NUMBER(store->now), TEXT(store->realm),
-                     NUMBER(id), TEXT(status_names[standing->account->status])),
-        &rows);
+    apr_status_t rv;
+
+    account_close_account(store, id);
+    rv = account_db_execute(db, ACCOUNT_SQL_ACCOUNT_CHANGE_STATUS,
+                            ACCOUNT_ARGS(TEXT(status_names[standing->status]), NUMBER(store->now),
+                                         TEXT(store->realm), NUMBER(id),
+                                         TEXT(status_names[standing->account->status])),
+                            &rows);
 
     if (rv == APR_SUCCESS && rows == 0) {
         rv = ACCOUNT_EROLLBACK;

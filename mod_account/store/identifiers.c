@@ -28,6 +28,7 @@ static apr_status_t hide(const account_store_t *store, account_db_t *db, apr_int
         return rv;
     }
     account = account_row_read(columns, store->pool);
+    account_close_account(store, account_id);
     for (kind = 0; kind < ACCOUNT_KINDS; kind++) {
         const char *text = account->identifiers[kind];
         const char *same = text ? account_text_identifier(store->pool, text) : NULL;
@@ -195,6 +196,7 @@ apr_status_t account_own_in(const account_store_t *store, account_db_t *db,
     if (identifier.canonical == NULL || kind == ACCOUNT_USER_NAME) {
         return APR_EINVAL;
     }
+    account_close_account(store, id);
     rv = account_db_execute(
         db, statements[kind].prove,
         ACCOUNT_ARGS(NUMBER(store->now), NUMBER(store->now), TEXT(store->realm), NUMBER(id)),
@@ -438,6 +440,7 @@ static apr_status_t update_profile(account_db_t *db, void *baton)
     apr_status_t rv;
 
     update->updated = NULL;
+    account_close_account(store, account->id);
     rv = account_db_execute(
         db, ACCOUNT_SQL_ACCOUNT_SET_PROFILE,
         ACCOUNT_ARGS(TEXT(profile->attributes ? profile->attributes : account->attributes),

@@ -9,13 +9,10 @@
 
 /* What the files of store/ share among themselves. */
 
-/* A work with the store's deadline and pool; mode: as of account_work_t. */
-#define account_store_run(store, work_mode, work_fn, work_baton)                                   \
-    account_database_run((store)->database, &(account_work_t){.mode = (work_mode),                 \
-                                                              .fn = (work_fn),                     \
-                                                              .baton = (work_baton),               \
-                                                              .deadline = (store)->deadline,       \
-                                                              .pool = (store)->pool})
+/* A work with the store's deadline and pool; mode: as of account_work_t. What it closed (below) is
+ * opened again where it is known how it ended. */
+apr_status_t account_store_run(const account_store_t *store, int mode,
+                               apr_status_t (*fn)(account_db_t *db, void *baton), void *baton);
 
 /* By its name in the database. */
 account_kind_e account_kind_of(const char *name);
@@ -26,6 +23,11 @@ const account_t *account_row_read(const char *const *columns, apr_pool_t *pool);
 /*
  * All of the following are called inside a transaction.
  */
+
+/* Before an account, or a session of it, or the session of a token is changed in whatever a copy
+ * of a session tells (store/snapshot.h): makes all copies of it worthless. */
+void account_close_account(const account_store_t *store, apr_int64_t account_id);
+void account_close_token(const account_store_t *store, const char *token);
 
 /* What was asked to be stored along with a change of the account. also may be NULL. */
 apr_status_t account_also_store(const account_store_t *store, account_db_t *db,

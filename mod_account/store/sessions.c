@@ -4,8 +4,10 @@
 
 #include <apr_strings.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "store/rows.h"
+#include "store/snapshot.h"
 #include "store/statements.h"
 
 #define ID_DIGITS 16
@@ -71,6 +73,7 @@ apr_status_t account_session_make(const account_store_t *store, apr_int64_t acco
 apr_status_t account_session_end_all(const account_store_t *store, account_db_t *db,
                                      apr_int64_t account_id)
 {
+    account_close_account(store, account_id);
     return account_db_execute(db, ACCOUNT_SQL_SESSION_END_ALL,
                               ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account_id)), NULL);
 }
@@ -81,6 +84,7 @@ static apr_status_t end_token(const account_store_t *store, account_db_t *db, co
     apr_status_t rv = APR_SUCCESS;
     int key;
 
+    account_close_token(store, token);
     for (key = 0; key < account_keys_count(store->keys) && rv == APR_SUCCESS; key++) {
         rv = account_db_execute(
             db, ACCOUNT_SQL_SESSION_END,
@@ -93,6 +97,7 @@ apr_status_t account_session_store(const account_store_t *store, account_db_t *d
                                    const account_session_t *session, apr_int64_t account_id)
 {
     apr_status_t rv = APR_SUCCESS;
+    apr_int64_t ended = 0;
     int i;
 
     for (i = 0; session->replaces && i < session->replaces->nelts && rv == APR_SUCCESS; i++) {
@@ -110,7 +115,10 @@ apr_status_t account_session_store(const account_store_t *store, account_db_t *d
                                 ACCOUNT_ARGS(TEXT(store->realm), NUMBER(account_id),
                                              TEXT(store->realm), NUMBER(account_id),
                                              NUMBER(session->most - 1)),
-                                NULL);
+                                &ended);
+    }
+    if (ended > 0) {
+        account_close_account(store, account_id); /* the commit is to come */
     }
     if (rv == APR_SUCCESS) {
         rv = account_db_execute(
@@ -166,9 +174,11 @@ static void read_columns(account_session_t *session, const char *const *columns)
 typedef struct session_look_t {
     const account_store_t *store;
     const char *token;
+    const char *first;  /* its digest under the key that signs */
     const char *digest; /* the one that was found */
     account_session_t *session;
     const account_t *account;
+    apr_int64_t noted; /* rows in which seen was written */
 } session_look_t;
 
 static apr_status_t find(account_db_t *db, void *baton)
@@ -182,7 +192,7 @@ static apr_status_t find(account_db_t *db, void *baton)
     look->session = NULL;
     look->account = NULL;
     for (key = 0; key < account_keys_count(store->keys) && columns == NULL; key++) {
-        look->digest = digest_of(store, key, look->token);
+        look->digest = key == 0 ? look->first : digest_of(store, key, look->token);
         rv = account_db_row(db, ACCOUNT_SQL_SESSION_FIND,
                             ACCOUNT_ARGS(TEXT(store->realm), TEXT(look->digest)), &columns);
         if (rv != APR_SUCCESS) {
@@ -204,37 +214,73 @@ static apr_status_t find(account_db_t *db, void *baton)
 
 static apr_status_t write_seen(account_db_t *db, void *baton)
 {
-    const session_look_t *look = baton;
+    session_look_t *look = baton;
     const account_store_t *store = look->store;
 
     return account_db_execute(db, ACCOUNT_SQL_SESSION_SEEN,
                               ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),
                                            TEXT(look->digest),
                                            NUMBER(store->now - SEEN_MILLISECONDS + 1)),
-                              NULL);
+                              &look->noted);
+}
+
+/* Keeps a copy of what was read from since on. seen: as it was read. */
+static void keep(const session_look_t *look, apr_time_t since, apr_int64_t seen)
+{
+    account_snapshot_t copy = {
+        .since = since, .session = *look->session, .account = *look->account};
+
+    /* A copy may not live longer than the session: what was not written does not count. */
+    copy.session.seen = look->noted > 0 ? look->session->seen : seen;
+    account_snapshot_put(look->store, &copy, look->first);
+}
+
+/* In the database; session and account are NULL where there is none that lives. */
+static apr_status_t find_stored(session_look_t *look)
+{
+    const account_store_t *store = look->store;
+    apr_time_t since = account_clock_monotonic();
+    apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, look);
+    account_session_t *found = look->session;
+    apr_int64_t seen;
+
+    if (rv != APR_SUCCESS || found == NULL || found->expires <= store->now
+        || found->seen + found->idle <= store->now || look->account->status != ACCOUNT_ACTIVE) {
+        look->session = NULL;
+        look->account = NULL;
+        return rv;
+    }
+    seen = found->seen;
+    if (store->now - found->seen >= SEEN_MILLISECONDS
+        && account_store_run(store, ACCOUNT_WRITE, write_seen, look) == APR_SUCCESS) {
+        found->seen = store->now;
+    }
+    if (store->cache) {
+        keep(look, since, seen);
+    }
+    return APR_SUCCESS;
 }
 
 apr_status_t account_session_find(const account_store_t *store, const char *token,
                                   const account_session_t **session,
                                   const struct account_t **account)
 {
-    session_look_t look = {.store = store, .token = token};
-    apr_status_t rv = account_store_run(store, ACCOUNT_READ, find, &look);
-    account_session_t *found = look.session;
+    session_look_t look = {.store = store, .token = token, .first = digest_of(store, 0, token)};
+    const account_snapshot_t *copy =
+        store->cache ? account_snapshot_get(store, token, look.first) : NULL;
+    int is_good = copy && store->now - copy->session.seen < SEEN_MILLISECONDS
+                  && account_snapshot_judge(store, copy) == ACCOUNT_SNAPSHOT_GOOD;
+    apr_status_t rv = is_good ? APR_SUCCESS : find_stored(&look);
 
-    *session = NULL;
-    *account = NULL;
-    if (rv != APR_SUCCESS || found == NULL || found->expires <= store->now
-        || found->seen + found->idle <= store->now || look.account->status != ACCOUNT_ACTIVE) {
-        return rv;
+    /* judged when the database has not answered: it may have been changed since */
+    if (rv != APR_SUCCESS && copy
+        && account_snapshot_judge(store, copy) != ACCOUNT_SNAPSHOT_WORTHLESS) {
+        is_good = 1;
+        rv = APR_SUCCESS;
     }
-    if (store->now - found->seen >= SEEN_MILLISECONDS
-        && account_store_run(store, ACCOUNT_WRITE, write_seen, &look) == APR_SUCCESS) {
-        found->seen = store->now;
-    }
-    *session = found;
-    *account = look.account;
-    return APR_SUCCESS;
+    *session = is_good ? &copy->session : look.session;
+    *account = is_good ? &copy->account : look.account;
+    return rv;
 }
 
 typedef struct ending_t {
@@ -334,6 +380,7 @@ static apr_status_t clear(account_db_t *db, void *baton)
                            ACCOUNT_ARGS(TEXT(store->realm), NUMBER(own->account_id)), NULL);
 
     clearing->ended = -1;
+    account_close_account(store, own->account_id);
     if (rv == APR_SUCCESS) {
         rv = account_db_row(db, ACCOUNT_SQL_SESSION_BY_ID, own_args, &columns);
     }

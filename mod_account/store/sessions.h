@@ -46,10 +46,11 @@ apr_status_t account_session_begin(const account_store_t *store, const account_s
                                    const struct account_t *account);
 
 /*
- * Whose session the token is: one SELECT. Both are NULL when there is none of that token in the
- * realm, it has expired, was idle too long, or its account is not active. Sets seen, at most
- * once a minute; when only that write fails, the session is valid all the same.
- * A token digest of an older key is found too.
+ * Whose session the token is: out of store->cache where a copy is good, else one SELECT. From a
+ * copy the account has no password. Both are NULL when there is none of that token in the realm, it
+ * has expired, was idle too long, or its account is not active. Sets seen, at most once a minute;
+ * when only that write fails, the session is valid all the same. A token digest of an older key is
+ * found too.
  */
 apr_status_t account_session_find(const account_store_t *store, const char *token,
                                   const account_session_t **session,

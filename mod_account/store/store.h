@@ -1,7 +1,9 @@
 #ifndef ACCOUNT_STORE_STORE_H
 #define ACCOUNT_STORE_STORE_H
 
+#include "base/cache.h"
 #include "base/database.h"
+#include "base/fence.h"
 #include "base/keys.h"
 #include "base/random.h"
 
@@ -16,6 +18,10 @@ typedef struct account_store_t {
     apr_time_t
         deadline; /* account_clock_monotonic, for everything the request asks of the database */
     const account_log_t *log; /* NULL: nowhere */
+    /* Copies of sessions, where they are good enough: NULL asks the database itself. */
+    const account_cache_t *cache;
+    /* Where it is made known what a transaction changes; NULL: nobody has copies. */
+    account_closing_t *closing;
     apr_pool_t *pool;
 } account_store_t;
 

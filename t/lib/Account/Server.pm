@@ -52,6 +52,8 @@ sub load_module {
 #   account  0: a plain httpd without mod_account; contracts: 0: without conf/contracts
 #   hash     argument of AccountPasswordHash; loglevel: instead of debug
 #   limits   1: the limits that people have (how many sessions, too), instead of none
+#   sql_counts  1: what the test changes by SQL counts on the very next request, and who is signed in is asked of the
+#            database each time, also while it is down (AccountCacheTTL off); else as people have it
 #   allow    qr/../ of error log lines that the checks at the end accept
 # In all texts @PORT@, @DIR@ (the server's directory), @HTDOCS@ and @ROOT@ (source tree) are replaced.
 sub new {
@@ -112,6 +114,7 @@ sub account_conf {
     my $conf = "LoadModule account_module $self->{module}\nAccountSecretFile $self->{dir}/account.key\n"
         . $self->database_line . "AccountTexts $ROOT/conf/texts\n";
     $conf .= "AccountPasswordHash $self->{hash}\n" if $self->{hash};
+    $conf .= "AccountCacheTTL off\n" if $self->{sql_counts};
     $conf .= join '', "AccountSessionsPerAccount off\n", map { "AccountLimit $_ off\n" } limit_names() if !$self->{limits};
     my @contracts = glob "'$ROOT/conf/contracts/*.conf'";
     $conf .= qq(Include "$ROOT/conf/contracts/*.conf"\n) if $self->{contracts} && @contracts;
