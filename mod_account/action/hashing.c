@@ -1,5 +1,7 @@
 #include "action/hashing.h"
 
+#include "action/limits.h"
+
 /* Who waits for the gate any longer than this before the store's deadline would hash for nothing.
  */
 #define KEPT_FOR_STORE apr_time_from_sec(1)
@@ -30,10 +32,16 @@ static void run_job(void *baton)
 
 static apr_status_t through_gate(job_t *job)
 {
-    apr_status_t rv = account_gate_run(job->call->gate, job->call->store->deadline - KEPT_FOR_STORE,
-                                       run_job, job);
+    const account_call_t *call = job->call;
+    apr_status_t rv = account_gate_run(call->gate, account_limit_address(call),
+                                       call->store->deadline - KEPT_FOR_STORE, run_job, job);
 
     return rv == APR_SUCCESS ? job->rv : rv;
+}
+
+int account_hashing_is_busy(const account_call_t *call)
+{
+    return account_gate_is_full(call->gate, account_limit_address(call));
 }
 
 apr_status_t account_hashing_verify(const account_call_t *call, const account_t *account,

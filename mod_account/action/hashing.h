@@ -8,6 +8,9 @@
  * meanwhile. ACCOUNT_EBUSY: the queue is full or too slow.
  */
 
+/* Whether the others would be busy at once: no need to ask the database first. */
+int account_hashing_is_busy(const account_call_t *call);
+
 /* *matches: whether the password is account's. account NULL, an account without a password: takes
  * as long as a wrong password and never matches. */
 apr_status_t account_hashing_verify(const account_call_t *call, const account_t *account,

@@ -62,6 +62,9 @@ apr_status_t account_login_verify(const account_call_t *call, const account_logi
     apr_status_t rv;
 
     answer->subject = login->account;
+    if (account_hashing_is_busy(call)) {
+        return ACCOUNT_EBUSY;
+    }
     add_guess(call, login, &budget);
     rv = account_budget_take(call, &budget, answer, &taken);
     if (rv != APR_SUCCESS || !taken) {

@@ -27,8 +27,11 @@
 #define MAX_SLOTS 1024
 #define MAX_PLACES 32767 /* SEMVMX: what a semaphore can count to */
 
-/* The semaphores of the set: free slots, and free places to work or to wait in. */
-enum { SLOTS, PLACES, SEMAPHORES };
+/* The semaphores of the set: free slots; free places to work or to wait in; and the lanes, each 1
+ * while nobody of it is next. Who is next in a lane waits for a slot, the others of the lane
+ * behind; so lanes take turns, and the turn of one does not depend on how many wait in another.
+ * There are fewer than the 50 that some systems can take back from a killed process. */
+enum { SLOTS, PLACES, LANES, LANE_COUNT = 32, SEMAPHORES = LANES + LANE_COUNT };
 
 struct account_gate_t {
     int id;
@@ -39,6 +42,8 @@ struct account_gate_t {
      * before still answer: from then on each of them does one piece of work at a time. */
     sem_t leftover;
     int running; /* threads, in this process */
+    int here;    /* who is at work or waits, of this process */
+    int most_here;
 };
 
 /* As semctl(2) wants it to be declared by its caller. */
@@ -85,7 +90,7 @@ apr_status_t account_gate_create(account_gate_t **gate, int slots, int waiters, 
     account_gate_t *created;
     unsigned short values[SEMAPHORES];
     apr_status_t rv;
-    int id;
+    int id, i;
 
     if (slots < 1 || slots > MAX_SLOTS || waiters < 0 || waiters > MAX_PLACES - slots) {
         return APR_EINVAL;
@@ -99,11 +104,15 @@ apr_status_t account_gate_create(account_gate_t **gate, int slots, int waiters, 
     created->slots = slots;
     created->places = slots + waiters;
     created->creator = getpid();
+    created->most_here = INT_MAX;
     sem_init(&created->leftover, 0, 1);
     apr_pool_cleanup_register(pool, created, remove_gate, apr_pool_cleanup_null);
 
     values[SLOTS] = (unsigned short)created->slots;
     values[PLACES] = (unsigned short)created->places;
+    for (i = LANES; i < SEMAPHORES; i++) {
+        values[i] = 1;
+    }
     if (semctl(id, 0, SETALL, (union semun){.array = values}) == -1) {
         rv = errno;
         goto failed;
@@ -134,9 +143,10 @@ static apr_status_t wait_for_work(void *data)
     return APR_SUCCESS;
 }
 
-void account_gate_attach(account_gate_t *gate, apr_pool_t *pool)
+void account_gate_attach(account_gate_t *gate, int waiters, apr_pool_t *pool)
 {
     if (gate != NULL) {
+        gate->most_here = gate->slots + waiters;
         apr_pool_pre_cleanup_register(pool, gate, wait_for_work);
     }
 }
@@ -176,18 +186,66 @@ static apr_status_t change(const account_gate_t *gate, int semaphore, int delta,
     return failed ? errno : APR_SUCCESS;
 }
 
-static apr_status_t enter(const account_gate_t *gate, apr_time_t deadline)
+static int lane_of(const char *who)
 {
+    apr_uint32_t hash = 2166136261U;
+
+    for (; *who; who++) {
+        hash = (hash ^ (unsigned char)*who) * 16777619U;
+    }
+    return LANES + (int)((hash ^ hash >> 16) % LANE_COUNT);
+}
+
+/* A lane in which more wait than places are left takes no more: so one alone gets half of the
+ * places, and whoever comes next always finds some. */
+static int is_long(const account_gate_t *gate, int lane, int places)
+{
+    int waiting = semctl(gate->id, lane, GETNCNT);
+
+    return waiting > 0 && waiting > places;
+}
+
+/* Waits for the lane's turn, then, before all others of the lane, for a slot. */
+static apr_status_t take_slot(const account_gate_t *gate, int lane, apr_time_t deadline)
+{
+    apr_status_t rv = change(gate, lane, -1, deadline);
+
+    if (rv == APR_SUCCESS) {
+        rv = change(gate, SLOTS, -1, deadline);
+        change(gate, lane, 1, 0);
+    }
+    return rv;
+}
+
+static apr_status_t enter(const account_gate_t *gate, const char *who, apr_time_t deadline)
+{
+    int lane = lane_of(who);
     apr_status_t rv = change(gate, PLACES, -1, 0);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = change(gate, SLOTS, -1, deadline);
+    rv = is_long(gate, lane, semctl(gate->id, PLACES, GETVAL)) ? APR_EAGAIN
+                                                               : take_slot(gate, lane, deadline);
     if (rv != APR_SUCCESS) {
         change(gate, PLACES, 1, 0);
     }
     return rv;
+}
+
+/* One more of this process; 0: it has too many. */
+static int come(account_gate_t *gate)
+{
+    if (__atomic_add_fetch(&gate->here, 1, __ATOMIC_RELAXED) <= gate->most_here) {
+        return 1;
+    }
+    __atomic_sub_fetch(&gate->here, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void go(account_gate_t *gate)
+{
+    __atomic_sub_fetch(&gate->here, 1, __ATOMIC_RELAXED);
 }
 
 /* Cannot fail but by the set being gone. */
@@ -264,8 +322,8 @@ static apr_status_t run_in_thread(work_t *work)
     return APR_SUCCESS;
 }
 
-apr_status_t account_gate_run(account_gate_t *gate, apr_time_t deadline, void (*fn)(void *baton),
-                              void *baton)
+apr_status_t account_gate_run(account_gate_t *gate, const char *who, apr_time_t deadline,
+                              void (*fn)(void *baton), void *baton)
 {
     work_t work = {gate, fn, baton};
     int is_leftover = 0;
@@ -275,13 +333,17 @@ apr_status_t account_gate_run(account_gate_t *gate, apr_time_t deadline, void (*
         fn(baton);
         return APR_SUCCESS;
     }
-    rv = enter(gate, deadline);
+    if (!come(gate)) {
+        return ACCOUNT_EBUSY;
+    }
+    rv = enter(gate, who, deadline);
     if (rv == EIDRM || rv == EINVAL) {
         is_leftover = 1;
         rv = enter_leftover(gate, deadline);
     }
     if (rv != APR_SUCCESS) {
-        return APR_STATUS_IS_EAGAIN(rv) ? ACCOUNT_EBUSY : rv;
+        rv = APR_STATUS_IS_EAGAIN(rv) ? ACCOUNT_EBUSY : rv;
+        goto end;
     }
     rv = run_in_thread(&work);
     if (is_leftover) {
@@ -290,7 +352,21 @@ apr_status_t account_gate_run(account_gate_t *gate, apr_time_t deadline, void (*
     else {
         leave(gate);
     }
+end:
+    go(gate);
     return rv;
+}
+
+int account_gate_is_full(const account_gate_t *gate, const char *who)
+{
+    int places;
+
+    if (gate == NULL) {
+        return 0;
+    }
+    places = semctl(gate->id, PLACES, GETVAL); /* -1: the set is gone, which is not full */
+    return __atomic_load_n(&gate->here, __ATOMIC_RELAXED) >= gate->most_here || places == 0
+           || (places > 0 && is_long(gate, lane_of(who), places - 1));
 }
 
 void account_gate_load(account_gate_t *gate, int *working, int *waiting)

@@ -338,17 +338,26 @@ static int prepare_sqlite(const account_shared_t *shared, account_backend_t *bac
     return rv == APR_SUCCESS;
 }
 
+static int threads_of_child(void)
+{
+    int threads = 0; /* so says an MPM without threads */
+
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    return threads > 1 ? threads : 1;
+}
+
+/* A quarter of the workers may wait, here and in each child (child_init): the others are left for
+ * who wants something else. */
 static int make_gate(account_shared_t *shared, server_rec *server, apr_pool_t *pool)
 {
-    int processes = 1, threads = 0;
+    int processes = 1;
     int slots = shared->hash_slots ? shared->hash_slots : (int)sysconf(_SC_NPROCESSORS_ONLN);
     int waiters;
     apr_status_t rv;
 
     ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
-    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
     slots = slots < 1 ? 1 : slots;
-    waiters = processes * (threads > 1 ? threads : 1) / 4;
+    waiters = processes * threads_of_child() / 4;
     waiters = waiters < 4 ? 4 : waiters > 30000 ? 30000 : waiters;
     rv = account_gate_create(&shared->gate, slots, waiters,
                              geteuid() == 0 ? (int)ap_unixd_config.user_id : -1, pool);
@@ -439,7 +448,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
 
     account_counters_begin(shared);
     account_background_begin(servers, pchild);
-    account_gate_attach(shared->gate, pchild);
+    account_gate_attach(shared->gate, threads_of_child() / 4, pchild);
     account_cache_begin(servers, pchild);
     if (shared->writer) {
         rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);

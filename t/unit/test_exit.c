@@ -183,7 +183,8 @@ static void *pass_gate(void *data)
 {
     hashing_t *hashing = data;
 
-    account_gate_run(hashing->gate, account_clock_monotonic() + 1000 * MS, hash, hashing);
+    account_gate_run(hashing->gate, "192.0.2.1",
+                     account_clock_monotonic() + 1000 * MS, hash, hashing);
     return NULL;
 }
 
@@ -199,7 +200,7 @@ static void hash_and_go(const process_t *process, apr_pool_t *pool)
     apr_pool_create(&request, pool);
     hashing->result = apr_pcalloc(request, 100);
     if (account_gate_create(&hashing->gate, 1, 1, -1, pool) != APR_SUCCESS
-        || (account_gate_attach(hashing->gate, pool), 0)
+        || (account_gate_attach(hashing->gate, 1, pool), 0)
         || pthread_create(&thread, NULL, pass_gate, hashing) != 0
         || hear(process->fd, 4000) != 'g') {
         _exit(2);

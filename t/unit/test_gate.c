@@ -18,6 +18,13 @@
 #define MILLISECOND APR_TIME_C(1000)
 #define SECOND (1000 * MILLISECOND)
 
+/* Addresses. */
+#define ONE "192.0.2.1"
+#define OTHER "198.51.100.7"
+#define THIRD "2001:db8::"
+
+#define MANY 40
+
 /* What all processes see. */
 typedef struct seen_t {
     int at_once;
@@ -27,6 +34,7 @@ typedef struct seen_t {
     int stop;
     int busy;
     int other;
+    int position[MANY]; /* when it was each one's turn, from 1 on */
 } seen_t;
 
 static int get(int *value)
@@ -135,7 +143,7 @@ static pid_t start_child(account_gate_t *gate, void (*work)(void *), seen_t *see
     }
     if (child == 0) {
         while (times-- > 0) {
-            note(seen, account_gate_run(gate, in(60 * SECOND), work, seen));
+            note(seen, account_gate_run(gate, ONE, in(60 * SECOND), work, seen));
         }
         _exit(0);
     }
@@ -212,7 +220,8 @@ static void test_surroundings(apr_pool_t *pool)
     sigset_t mask;
 
     is_int(account_gate_slots(gate), 1, "a gate of one slot");
-    is_int(account_gate_run(gate, in(SECOND), look_around, &found), APR_SUCCESS, "work is done");
+    is_int(account_gate_run(gate, ONE, in(SECOND), look_around, &found), APR_SUCCESS,
+           "work is done");
     ok(!pthread_equal(found.thread, pthread_self()), "in another thread");
     is_int(found.priority, 19, "of the lowest priority");
     ok(found.blocked, "that gets no signals");
@@ -222,7 +231,7 @@ static void test_surroundings(apr_pool_t *pool)
     ok(!sigismember(&mask, SIGTERM), "and its signals");
     ok(load_becomes(gate, 0, 0), "nobody works or waits");
 
-    is_int(account_gate_run(NULL, 0, look_around, &found), APR_SUCCESS, "without a gate");
+    is_int(account_gate_run(NULL, ONE, 0, look_around, &found), APR_SUCCESS, "without a gate");
     is_int(account_gate_slots(NULL), 0, "which has no slots");
     ok(pthread_equal(found.thread, pthread_self()), "work is done by the caller");
     ok(load_becomes(NULL, 0, 0), "and nobody is counted");
@@ -256,7 +265,7 @@ static void *pass(void *baton)
     int i;
 
     for (i = 0; i < 20; i++) {
-        note(both[1], account_gate_run(both[0], in(60 * SECOND), short_work, both[1]));
+        note(both[1], account_gate_run(both[0], ONE, in(60 * SECOND), short_work, both[1]));
     }
     return NULL;
 }
@@ -296,7 +305,7 @@ static void test_kill(apr_pool_t *pool)
     kill(holder, SIGKILL);
     end_of(holder);
     ok(load_becomes(gate, 0, 0), "killed at work, a child gives slot and place back");
-    is_int(account_gate_run(gate, in(5 * SECOND), count_work, seen), APR_SUCCESS,
+    is_int(account_gate_run(gate, ONE, in(5 * SECOND), count_work, seen), APR_SUCCESS,
            "and the next one works");
     is_int(seen->runs, 1, "once");
 
@@ -323,20 +332,20 @@ static void test_refusals(apr_pool_t *pool)
 
     ok(becomes(&seen->started, 1), "a child holds the slot");
     start = account_clock_monotonic();
-    is_int(account_gate_run(gate, in(100 * MILLISECOND), count_work, seen), ACCOUNT_EBUSY,
+    is_int(account_gate_run(gate, ONE, in(100 * MILLISECOND), count_work, seen), ACCOUNT_EBUSY,
            "the deadline comes first");
     took = account_clock_monotonic() - start;
     ok(took >= 99 * MILLISECOND && took < 5 * SECOND, "after %d ms",
        (int)(took / MILLISECOND));
     ok(load_becomes(gate, 1, 0), "the place was given back");
     start = account_clock_monotonic();
-    is_int(account_gate_run(gate, start - 1, count_work, seen), ACCOUNT_EBUSY,
+    is_int(account_gate_run(gate, ONE, start - 1, count_work, seen), ACCOUNT_EBUSY,
            "a deadline that is over");
 
     waiter = start_child(gate, count_work, seen, 1);
     ok(load_becomes(gate, 1, 1), "a child waits");
     start = account_clock_monotonic();
-    is_int(account_gate_run(gate, in(60 * SECOND), count_work, seen), ACCOUNT_EBUSY,
+    is_int(account_gate_run(gate, ONE, in(60 * SECOND), count_work, seen), ACCOUNT_EBUSY,
            "the queue is full");
     took = account_clock_monotonic() - start;
     ok(took < 5 * SECOND, "which is said at once");
@@ -345,10 +354,160 @@ static void test_refusals(apr_pool_t *pool)
     add(&seen->stop, 1);
     is_int(end_of(holder) + end_of(waiter), 0, "the children end");
     is_int(seen->runs, 1, "the one that waited worked");
-    is_int(account_gate_run(gate, in(SECOND), count_work, seen), APR_SUCCESS, "the gate is free");
+    is_int(account_gate_run(gate, ONE, in(SECOND), count_work, seen), APR_SUCCESS,
+           "the gate is free");
     ok(load_becomes(gate, 0, 0), "all was given back");
-    is_int(account_gate_run(gate, account_clock_monotonic() - 1, count_work, seen), ACCOUNT_EBUSY,
+    is_int(account_gate_run(gate, ONE, account_clock_monotonic() - 1, count_work, seen),
+           ACCOUNT_EBUSY,
            "a deadline that is over, the gate being free");
+}
+
+typedef struct turn_t {
+    seen_t *seen;
+    int number;
+} turn_t;
+
+static void take_turn(void *baton)
+{
+    turn_t *turn = baton;
+
+    turn->seen->position[turn->number] = add(&turn->seen->runs, 1);
+    usleep(5000); /* so that who is next can come */
+}
+
+/* A child that passes the gate once, and says that it will. */
+static pid_t start_turn(account_gate_t *gate, const char *who, seen_t *seen, int number)
+{
+    pid_t child = fork();
+
+    if (child == -1) {
+        abort();
+    }
+    if (child == 0) {
+        turn_t turn = {seen, number};
+
+        note(seen, account_gate_run(gate, who, in(60 * SECOND), take_turn, &turn));
+        _exit(0);
+    }
+    return child;
+}
+
+/* However many wait of one address, the others have their turns. */
+static void test_turns(apr_pool_t *pool)
+{
+    enum { CROWD = 20 };
+    account_gate_t *gate = create(1, MANY, pool);
+    seen_t *seen = shared();
+    pid_t holder = start_child(gate, long_work, seen, 1);
+    pid_t children[CROWD + 4];
+    int bad = 0;
+    int i;
+
+    ok(becomes(&seen->started, 1), "a child holds the slot");
+    for (i = 0; i < CROWD; i++) {
+        children[i] = start_turn(gate, ONE, seen, i);
+        ok(load_becomes(gate, 1, i + 1), "%d of its address wait", i + 1);
+    }
+    for (; i < CROWD + 4; i++) {
+        children[i] = start_turn(gate, i % 2 ? THIRD : OTHER, seen, i);
+        ok(load_becomes(gate, 1, i + 1), "then one of another");
+    }
+    add(&seen->stop, 1);
+    for (i = 0; i < CROWD + 4; i++) {
+        bad += end_of(children[i]) != 0;
+    }
+    is_int(bad + end_of(holder), 0, "all end");
+    is_int(seen->busy + seen->other, 0, "none was turned away");
+    is_int(seen->position[0], 1, "who came first is first");
+    is_int(seen->position[CROWD], 2, "then who came first of the second address");
+    is_int(seen->position[CROWD + 1], 3, "and of the third");
+    ok(seen->position[CROWD + 2] <= 12 && seen->position[CROWD + 3] <= 12,
+       "their next ones do not wait for the crowd: %d and %d",
+       seen->position[CROWD + 2], seen->position[CROWD + 3]);
+    for (i = 1; i < CROWD; i++) {
+        bad += seen->position[i] < seen->position[i - 1];
+    }
+    is_int(bad, 0, "who waited longer is before those of the same address");
+    ok(load_becomes(gate, 0, 0), "all was given back");
+}
+
+/* One address alone gets half of the places. */
+static void test_shares(apr_pool_t *pool)
+{
+    enum { PLACES = 20, CROWD = 18, SHARE = 11 };
+    account_gate_t *gate = create(1, PLACES - 1, pool);
+    seen_t *seen = shared();
+    pid_t holder = start_child(gate, long_work, seen, 1);
+    pid_t children[CROWD];
+    pid_t others[2];
+    int bad = 0;
+    int i;
+
+    ok(becomes(&seen->started, 1), "a child holds the slot");
+    for (i = 0; i < CROWD; i++) {
+        children[i] = start_turn(gate, ONE, seen, i);
+    }
+    ok(becomes(&seen->busy, CROWD + 1 - SHARE), "some of a crowd are turned away");
+    ok(account_gate_is_full(gate, ONE), "for them it is full");
+    ok(!account_gate_is_full(gate, OTHER), "for others it is not");
+    ok(load_becomes(gate, 1, SHARE - 1), "the others wait");
+    others[0] = start_turn(gate, OTHER, seen, CROWD);
+    ok(load_becomes(gate, 1, SHARE), "who has another address still finds a place");
+    others[1] = start_turn(gate, THIRD, seen, CROWD + 1);
+    ok(load_becomes(gate, 1, SHARE + 1), "and so does the next one");
+    kill(children[0], SIGKILL);
+    end_of(children[0]); /* or it was turned away */
+    add(&seen->stop, 1);
+    bad += end_of(holder) + end_of(others[0]) + end_of(others[1]);
+    for (i = 1; i < CROWD; i++) {
+        bad += end_of(children[i]) != 0;
+    }
+    is_int(bad, 0, "all end, though one was killed that may have been the next of its address");
+    ok(load_becomes(gate, 0, 0), "all was given back");
+    is_int(seen->other, 0, "without a failure");
+}
+
+/* Of one process a few may wait, whatever places there are. */
+static void test_process(apr_pool_t *pool)
+{
+    account_gate_t *gate = create(1, MANY, pool);
+    seen_t *seen = shared();
+    pid_t holder, child;
+
+    ok(!account_gate_is_full(gate, ONE), "a gate that nobody uses is not full");
+    ok(!account_gate_is_full(NULL, ONE), "nor is one that is not there");
+    holder = start_child(gate, long_work, seen, 1);
+    ok(becomes(&seen->started, 1), "a child holds the slot");
+    child = fork();
+    if (child == 0) {
+        void *both[] = {gate, seen};
+        pthread_t threads[3];
+        int i;
+
+        account_gate_attach(gate, 2, pool);
+        for (i = 0; i < 3; i++) {
+            seen->position[i] = account_gate_is_full(gate, OTHER);
+            pthread_create(&threads[i], NULL, pass, both);
+            load_becomes(gate, 1, i + 1);
+        }
+        seen->position[3] = account_gate_is_full(gate, THIRD);
+        note(seen, account_gate_run(gate, THIRD, in(60 * SECOND), count_work, seen));
+        add(&seen->stop, 1);
+        for (i = 0; i < 3; i++) {
+            pthread_join(threads[i], NULL);
+        }
+        seen->position[4] = account_gate_is_full(gate, THIRD);
+        note(seen, account_gate_run(gate, THIRD, in(60 * SECOND), count_work, seen));
+        _exit(0);
+    }
+    is_int(end_of(child) + end_of(holder), 0, "a child that has many threads ends");
+    is_int(seen->position[0] + seen->position[1] + seen->position[2], 0,
+           "for the first three of them it was not full");
+    is_int(seen->position[3], 1, "then it was");
+    is_int(seen->busy, 1, "and one was turned away, whatever its address");
+    is_int(seen->position[4], 0, "and later it was not");
+    is_int(seen->runs, 61, "all others worked");
+    is_int(seen->other, 0, "without a failure");
 }
 
 static void ignore(int signal)
@@ -396,7 +555,7 @@ static void test_removal(apr_pool_t *parent)
         _exit(0);
     }
     end_of(child);
-    is_int(account_gate_run(gate, in(SECOND), count_work, seen), APR_SUCCESS,
+    is_int(account_gate_run(gate, ONE, in(SECOND), count_work, seen), APR_SUCCESS,
            "a child that destroys the pool leaves the gate");
 
     /* What a process of the generation before sees: the pool is gone in its parent only. */
@@ -441,7 +600,7 @@ static void test_leftover(apr_pool_t *parent)
             pthread_create(&threads[i], NULL, pass, both);
         }
         usleep(10000);
-        note(seen, account_gate_run(gate, account_clock_monotonic() - 1, count_work, seen));
+        note(seen, account_gate_run(gate, ONE, account_clock_monotonic() - 1, count_work, seen));
         for (i = 0; i < 4; i++) {
             pthread_join(threads[i], NULL);
         }
@@ -481,7 +640,7 @@ static void test_owner(apr_pool_t *pool)
             if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0) {
                 _exit(1);
             }
-            note(seen, account_gate_run(gate, in(SECOND), count_work, seen));
+            note(seen, account_gate_run(gate, ONE, in(SECOND), count_work, seen));
             _exit(0);
         }
         is_int(end_of(child), 0, "a process of the user nobody ends");
@@ -490,7 +649,7 @@ static void test_owner(apr_pool_t *pool)
         } else {
             ok(seen->runs == 1 && seen->other == 0, "it may pass its own");
         }
-        is_int(account_gate_run(gate, in(SECOND), count_work, seen), APR_SUCCESS, "root may");
+        is_int(account_gate_run(gate, ONE, in(SECOND), count_work, seen), APR_SUCCESS, "root may");
     }
 }
 
@@ -508,6 +667,9 @@ int main(void)
     test_threads(pool);
     test_kill(pool);
     test_refusals(pool);
+    test_turns(pool);
+    test_shares(pool);
+    test_process(pool);
     test_signals(pool);
     test_removal(pool);
     test_leftover(pool);
