@@ -61,7 +61,7 @@ for my $case (@cases) {
     $files{"htdocs/$case->{realm}/index.html"} //= "$case->{name}\n";
 }
 my $server = Account::Server->new(
-    limits => 1,
+    limits => 1, sql_counts => 1,
     mounts => '', vhost => [ map { virtual_host($_) } @cases ], files => \%files,
     conf   => "AccountSms file:\@DIR\@/messages.jsonl\nAccountMail file:\@DIR\@/messages.jsonl\n"
         . "AccountTexts \@ROOT\@/conf/texts\nAccountLanguage en\n",

@@ -27,57 +27,70 @@ static json_t *parse(const account_t *account, apr_pool_t *pool)
     return object;
 }
 
-/* Of a text that begins with its quotation mark, how many bytes there are between the two; -1: it
- * has an escape, a control character or no end. */
-static apr_ssize_t plain_text(const char *text)
-{
-    const char *c = text + 1;
+/* What stands between two quotation marks. */
+typedef struct quoted_t {
+    const char *at;
+    apr_size_t length;
+} quoted_t;
 
-    while (*c != '"' && *c != '\\' && (unsigned char)*c >= 0x20) {
-        c++;
+/* Reads one that begins at c. Where it goes on after it; NULL: there is none, or it has no end. */
+static const char *read_quoted(const char *c, const char *end, quoted_t *quoted)
+{
+    const char *mark = c < end && *c == '"' ? memchr(c + 1, '"', end - c - 1) : NULL;
+
+    if (!mark) {
+        return NULL;
     }
-    return *c == '"' ? c - text - 1 : -1;
+    *quoted = (quoted_t){c + 1, mark - c - 1};
+    return mark + 1;
+}
+
+static void keep(const account_attribute_texts_t *wanted, const quoted_t *key, const quoted_t *text,
+                 apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < wanted->count; i++) {
+        const char *name = wanted->names[i];
+
+        if (strncmp(name, key->at, key->length) == 0 && name[key->length] == '\0') {
+            wanted->values[i] = apr_pstrmemdup(pool, text->at, text->length);
+        }
+    }
 }
 
 /*
  * What json_dumps makes of texts without escapes, read where it stands: {"a":"x","b":"y"}. Every
  * guarded page asks for a few names. 0: it is something else, or not valid, and takes a parser;
- * else 1, and *value is NULL where the name is absent.
+ * else 1, and the values of names that are absent are as they were. Of two the last counts, as for
+ * a parser.
  */
-static int find_plain(const char *json, const char *name, const char **value, apr_pool_t *pool)
+static int read_plain(const char *json, const account_attribute_texts_t *wanted, apr_pool_t *pool)
 {
-    apr_size_t wanted = strlen(name);
-    const char *found = NULL;
+    apr_size_t length = json ? strlen(json) : 0;
+    const char *end = json + length;
     const char *c = json;
-    apr_ssize_t found_length = 0;
+    quoted_t key, text;
 
-    *value = NULL;
-    if (!json || *json != '{') {
+    if (length < 2 || *c != '{' || memchr(json, '\\', length)
+        || !account_text_is_line(json, length)) {
         return 0;
     }
-    if (strcmp(json, "{}") == 0) {
-        return 1;
+    if (length == 2) {
+        return c[1] == '}';
     }
     do {
-        const char *key = ++c;
-        apr_ssize_t key_length = *key == '"' ? plain_text(key) : -1;
-        apr_ssize_t length;
-
-        c = key + key_length + 2;
-        if (key_length < 0 || c[0] != ':' || c[1] != '"' || (length = plain_text(++c)) < 0) {
+        c = read_quoted(c + 1, end, &key);
+        if (!c || *c != ':') {
             return 0;
         }
-        if ((apr_size_t)key_length == wanted && memcmp(key + 1, name, wanted) == 0) {
-            found = c + 1; /* of two the last, as a parser takes it */
-            found_length = length;
+        c = read_quoted(c + 1, end, &text);
+        if (!c) {
+            return 0;
         }
-        c += length + 2;
+        keep(wanted, &key, &text, pool);
     } while (*c == ',');
-    if (c[0] != '}' || c[1] != '\0' || !account_text_is_valid(json, c - json)) {
-        return 0;
-    }
-    *value = found ? apr_pstrmemdup(pool, found, found_length) : NULL;
-    return 1;
+    return c[0] == '}' && c + 1 == end;
 }
 
 static const char *context_of(const account_store_t *store, const account_t *account)
@@ -85,14 +98,29 @@ static const char *context_of(const account_store_t *store, const account_t *acc
     return apr_pstrcat(store->pool, store->realm, "/", account->ref, "/" SEALED, NULL);
 }
 
+void account_attributes_read(const account_t *account, const account_attribute_texts_t *wanted,
+                             apr_pool_t *pool)
+{
+    json_t *object;
+    int i;
+
+    for (i = 0; i < wanted->count; i++) {
+        wanted->values[i] = NULL;
+    }
+    if (!read_plain(account->attributes, wanted, pool)) {
+        object = parse(account, pool);
+        for (i = 0; i < wanted->count; i++) {
+            wanted->values[i] = json_string_value(json_object_get(object, wanted->names[i]));
+        }
+    }
+}
+
 const char *account_attribute_get(const account_store_t *store, const account_t *account,
                                   const char *name)
 {
     const char *value;
 
-    if (!find_plain(account->attributes, name, &value, store->pool)) {
-        value = json_string_value(json_object_get(parse(account, store->pool), name));
-    }
+    account_attributes_read(account, &(account_attribute_texts_t){&name, &value, 1}, store->pool);
     if (value && strcmp(name, SEALED) == 0
         && account_keys_open(store->keys, context_of(store, account), value, &value, store->pool)
                != APR_SUCCESS) {

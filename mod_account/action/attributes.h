@@ -11,6 +11,17 @@
  * and bound to the account.
  */
 
+/* Attributes by name, as they are stored. */
+typedef struct account_attribute_texts_t {
+    const char *const *names;
+    const char **values; /* to be filled; NULL: absent */
+    int count;
+} account_attribute_texts_t;
+
+/* Several at once, none of which is sealed. Damaged attributes are none. */
+void account_attributes_read(const account_t *account, const account_attribute_texts_t *wanted,
+                             apr_pool_t *pool);
+
 /* The value of an attribute in clear, NULL when it is absent. A sealed one that can't be opened
  * (damaged, or its key is gone) is absent and logged: a lost key costs the answer, not the account.
  */

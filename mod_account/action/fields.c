@@ -178,16 +178,19 @@ GETTER(account_login_name)
 
 const char *account_display_name(const account_store_t *store, const account_t *account)
 {
-    const char *given = account_attribute_get(store, account, "given_name");
-    const char *family = account_attribute_get(store, account, "family_name");
-    const char *name = account_attribute_get(store, account, "nickname");
+    static const char *const names[] = {"nickname", "given_name", "family_name", "name"};
+    const char *values[4];
+    const char *given, *family;
 
-    if (!name && given && family) {
-        name = apr_pstrcat(store->pool, given, " ", family, NULL);
-    }
-    name = name ? name : given ? given : family;
-    name = name ? name : account_attribute_get(store, account, "name");
-    return name ? name : login_name(account);
+    account_attributes_read(account, &(account_attribute_texts_t){names, values, 4}, store->pool);
+    given = values[1];
+    family = values[2];
+    return values[0]         ? values[0]
+           : given && family ? apr_pstrcat(store->pool, given, " ", family, NULL)
+           : given           ? given
+           : family          ? family
+           : values[3]       ? values[3]
+                             : login_name(account);
 }
 
 GETTER(account_shown_name)

@@ -30,11 +30,31 @@ static int is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* Eight bytes at once: each that is less than least or more than 0x7F leaves a bit. */
+#define EACH(byte) (APR_UINT64_C(0x0101010101010101) * (byte))
+#define OUTSIDE(word, least) (((word) | ((word)-EACH(least))) & EACH(0x80))
+
+/* How many bytes of ASCII from least on there are at the beginning, at least; a multiple of 8. */
+static apr_size_t count_ascii(const char *bytes, apr_size_t length, unsigned char least)
+{
+    apr_size_t count = 0;
+    apr_uint64_t word;
+
+    for (; length - count >= sizeof(word); count += sizeof(word)) {
+        memcpy(&word, bytes + count, sizeof(word));
+        if (OUTSIDE(word, least)) {
+            break;
+        }
+    }
+    return count;
+}
+
 int account_text_is_valid(const char *bytes, apr_size_t length)
 {
     const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)bytes;
     const utf8proc_uint8_t *end = at + length;
 
+    at += count_ascii(bytes, length, 1);
     while (at < end) {
         utf8proc_int32_t character;
         utf8proc_ssize_t size;
@@ -50,6 +70,18 @@ int account_text_is_valid(const char *bytes, apr_size_t length)
         at += size;
     }
     return 1;
+}
+
+int account_text_is_line(const char *bytes, apr_size_t length)
+{
+    apr_size_t i;
+
+    for (i = count_ascii(bytes, length, 0x20); i < length; i++) {
+        if ((unsigned char)bytes[i] < 0x20) {
+            return 0;
+        }
+    }
+    return account_text_is_valid(bytes, length);
 }
 
 int account_text_has_control(const char *text)

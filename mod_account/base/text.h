@@ -11,6 +11,9 @@
  * NUL. */
 int account_text_is_valid(const char *bytes, apr_size_t length);
 
+/* Whether they are that, and none is less than a blank: what may stand in JSON as it is. */
+int account_text_is_line(const char *bytes, apr_size_t length);
+
 /* Whether text has a control character (C0, DEL, C1). Valid UTF-8 expected. */
 int account_text_has_control(const char *text);
 

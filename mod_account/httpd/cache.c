@@ -22,6 +22,7 @@ APLOG_USE_MODULE(account);
 #define STANDARD "shmcb"
 #define STANDARD_FILE "account-cache(16777216)" /* in DefaultRuntimeDir: some 35,000 sessions */
 #define KEY_BYTES 32
+#define TRIES 100
 #define TTL apr_time_from_sec(10)
 #define GRACE apr_time_from_sec(300)
 
@@ -186,9 +187,16 @@ int account_cache_check(server_rec *servers, apr_pool_t *pconf)
     return !error || refuse(store, servers, error);
 }
 
+/* Held for less than going to sleep takes: so it is tried again a few times first. */
 static apr_status_t lock(const struct account_cache_store_t *store)
 {
-    return store->mutex ? apr_global_mutex_lock(store->mutex) : APR_SUCCESS;
+    apr_status_t rv = store->mutex ? APR_EBUSY : APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < TRIES && APR_STATUS_IS_EBUSY(rv); i++) {
+        rv = apr_global_mutex_trylock(store->mutex);
+    }
+    return rv == APR_SUCCESS ? rv : apr_global_mutex_lock(store->mutex);
 }
 
 static void unlock(const struct account_cache_store_t *store)

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 
 /* Another one with each change of what is written. */
-#define FORMAT 1
+#define FORMAT 2
 
 #define NUMBERS 13
 #define HEAD ((NUMBERS + 1) * sizeof(apr_int64_t)) /* a sum goes first */
@@ -86,18 +86,31 @@ static void gather(account_snapshot_t *snapshot, const apr_int64_t *numbers,
     account->attributes = texts[9];
 }
 
-/* FNV-1a over the key and all that follows the sum: a process that was killed while it wrote may
- * have left parts of two in a cache. */
+static apr_uint64_t mix(apr_uint64_t sum, apr_uint64_t word)
+{
+    sum = (sum ^ word) * APR_UINT64_C(1099511628211);
+    return sum ^ sum >> 32;
+}
+
+/* As FNV-1a, eight bytes at once, over the key and all that follows the sum: a process that was
+ * killed while it wrote may have left parts of two in a cache. */
 static apr_uint64_t sum_of(const char *digest, const char *bytes, apr_size_t length)
 {
+    const char *part[] = {digest, bytes + sizeof(apr_uint64_t)};
+    const apr_size_t lengths[] = {strlen(digest), length - sizeof(apr_uint64_t)};
     apr_uint64_t sum = APR_UINT64_C(14695981039346656037);
-    apr_size_t i;
+    apr_uint64_t word;
+    apr_size_t at;
+    int i;
 
-    for (; *digest; digest++) {
-        sum = (sum ^ (unsigned char)*digest) * APR_UINT64_C(1099511628211);
-    }
-    for (i = sizeof(sum); i < length; i++) {
-        sum = (sum ^ (unsigned char)bytes[i]) * APR_UINT64_C(1099511628211);
+    for (i = 0; i < 2; i++) {
+        for (at = 0; lengths[i] - at >= sizeof(word); at += sizeof(word)) {
+            memcpy(&word, part[i] + at, sizeof(word));
+            sum = mix(sum, word);
+        }
+        word = lengths[i];
+        memcpy(&word, part[i] + at, lengths[i] - at);
+        sum = mix(sum, word);
     }
     return sum;
 }
