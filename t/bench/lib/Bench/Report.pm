@@ -2,7 +2,7 @@
 package Bench::Report;
 use strict;
 use warnings;
-use Account::Process 'slurp';
+use Account::Process qw($ROOT slurp);
 use Account::Server;
 use Bench::Checks;
 use Bench::Measure qw(cores spread);
@@ -115,9 +115,11 @@ sub text {
     if (my $s = $r->{storm}) {
         $text .= sprintf("\n%d clients at once for %d s, each again as soon as it is in: %d logins, %d told to wait (503 with Retry-After), %d failed; half are in within %s ms, 99 of 100 within %s ms.\n\n",
             $s->{clients}, $s->{seconds} + 4, @{ $s->{crowd} }{qw(done refused failed)}, map { thousands($_ / 1000) } @{ $s->{crowd} }{qw(p50 p99)})
-            . table([ 'what others feel', 'quiet: p50 ms', 'p99 ms', 'storm: p50 ms', 'p99 ms' ], map { my $what = $_; [ $what, map { ms($s->{$_}{$what}{p50}), ms($s->{$_}{$what}{p99}) } qw(quiet storm) ] } qw(static check))
-            . sprintf "\nMemory of all children (PSS): %.1f MiB idle, %.1f MiB at the peak, %.1f MiB %d s afterwards; there were %d, %d and %d of them.\n",
-                map({ $_ / 1024 } @$s{qw(idle peak after)}), $s->{wait}, @{ $s->{children} }{qw(idle peak after)};
+            . "What others feel who ask $s->{pace} times a second; counting: beside a process a core that only counts, at the priority that hashes have (nice 19).\n\n"
+            . table([ 'what others feel', map { ("$_: p50 ms", 'p99 ms') } qw(quiet counting storm) ], map { my $what = $_; [ $what, map { ms($s->{$_}{$what}{p50}), ms($s->{$_}{$what}{p99}) } qw(quiet counting storm) ] } qw(static check))
+            . "\nMemory of all children (PSS); the same crowd before a httpd without mod_account, whose handler only answers:\n\n"
+            . table([ 'memory', 'idle MiB', 'at the peak', "$s->{wait} s after", 'children' ], map { my ($what, $m) = @$_; [ $what, map({ sprintf '%.1f', $m->{$_} / 1024 } qw(idle peak after)), join ', ', @{ $m->{children} }{qw(idle peak after)} ] }
+                [ 'mod_account', $s ], [ 'without it', $s->{plain} ]);
     }
     if (my $a = $r->{accounts}) {
         $text .= "\n## Many accounts\n\nEach with a session; 20 000 of them, by chance, are asked for one after the other. The hash is a cheap one (m=64 t=1), so that the database is compared.\n\n"
@@ -129,6 +131,7 @@ sub text {
             . table([ 'what', 'start s', 'MiB' ], map { [ $_, sprintf('%.2f', $h->{$_}{seconds}), sprintf '%.1f', $h->{$_}{kib} / 1024 ] } qw(bare mounted));
     }
     $text .= "\n## Not measured\n\n" . join('', map { "- $_: " . substr($r->{failed}{$_} =~ s/\s+/ /gr, 0, 300) . "\n" } sort keys %{ $r->{failed} }) if $r->{failed};
+    $text .= "\n" . slurp("$ROOT/t/bench/why.md") if !$r->{quick};
     return $text . sprintf "\nAll of it took %.0f minutes.\n", (time - $r->{begun}) / 60;
 }
 

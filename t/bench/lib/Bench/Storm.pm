@@ -3,8 +3,9 @@ package Bench::Storm;
 use strict;
 use warnings;
 use Account::Process qw($ROOT temp_dir slurp spew wait_until);
+use Bench::Checks;
 use Bench::Httpd;
-use Bench::Measure qw(wrk begin_wrk end_wrk median run_quietly cores);
+use Bench::Measure qw(wrk median run_quietly cores);
 use Time::HiRes qw(time sleep);
 
 # The module's default.
@@ -43,51 +44,124 @@ sub rate {
         ratio => median(map { $got{logins}[$_] / $got{raw}[$_] } 0 .. $opt{rounds} - 1) };
 }
 
-# What others feel: microseconds, 99 of 100 take less.
-sub felt {
+# Requests a second of each visitor.
+use constant PACE => 200;
+
+# What others feel meanwhile: {static, check => {p50, p99 (microseconds)}}. They come at a pace that leaves the cores
+# idle most of the time: where they are never idle, what is measured is how the kernel shares them out.
+sub begin_visitors {
     my ($server, $cookie, $seconds) = @_;
-    my %ask = (static => { port => $server->port, path => '/x.json' },
-        check => { port => $server->port, path => '/user/get_user_info.do', headers => { Cookie => $cookie } });
-    my %run = map { $_ => begin_wrk($ask{$_}, seconds => $seconds, connections => 2) } keys %ask;
-    return { map { $_ => end_wrk($run{$_}, lenient => 1) } keys %run };
+    my %path = (static => '/x.json', check => '/user/get_user_info.do');
+    my %run;
+    for (keys %path) {
+        my $out = temp_dir('visitor') . '/out';
+        $run{$_} = { out => $out, process => Account::Process->spawn(command => [ $^X, "$ROOT/t/bench/visitor", $server->port, $seconds, PACE, $path{$_}, $cookie ],
+            output => $out, limit => $seconds + 60) };
+    }
+    return \%run;
 }
 
-# {idle, peak, after (KiB, all children), quiet and storm => {static, check => {p99 ..}}, crowd => {done, refused, failed, p50, p99}}
+sub end_visitors {
+    my ($run) = @_;
+    my %felt;
+    for (keys %$run) {
+        $run->{$_}{process}->wait_for(90);
+        my %got = slurp($run->{$_}{out}) =~ /(\w+)=(\d+)/g;
+        $got{asked} && !$got{failed} or die "a visitor of the $_: " . slurp($run->{$_}{out}) . "\n";
+        $felt{$_} = \%got;
+    }
+    return \%felt;
+}
+
+sub felt { return end_visitors(begin_visitors(@_)) }
+
+# As felt, while a process a core does nothing but count, at the priority that password hashes have: what the kernel
+# makes of that alone.
+sub felt_beside_counting {
+    my ($server, $cookie, $seconds) = @_;
+    my @counting = map { Account::Process->spawn(command => [ 'nice', '-n', 19, $^X, '-e', '1 while 1' ], output => temp_dir('count') . '/out', limit => $seconds + 60) } 1 .. cores();
+    my $felt = felt($server, $cookie, $seconds);
+    $_->signal('KILL') for @counting;
+    $_->wait_for(10)   for @counting;
+    return $felt;
+}
+
+# The crowd stands for other machines: it is to take as little of this one as it can.
+sub begin_crowd {
+    my ($server, $file, %opt) = @_;
+    return Account::Process->spawn(command => [ 'nice', '-n', 19, $^X, "$ROOT/t/bench/crowd", $server->port, $opt{clients}, $opt{seconds}, $file ],
+        output => $server->dir . '/crowd', limit => $opt{seconds} + 60);
+}
+
+sub end_crowd {
+    my ($server, $crowd) = @_;
+    $crowd->wait_for(60);
+    my %got = slurp($server->dir . '/crowd') =~ /(\w+)=(\d+)/g;
+    $got{done} or die 'the crowd: ' . slurp($server->dir . '/crowd') . slurp($server->dir . '/logs/error_log') . "\n";
+    return \%got;
+}
+
+# All children: KiB, and how many they are; the most of each until end, while the crowd is there.
+sub watch {
+    my ($server, $got, $crowd, $end) = @_;
+    while (time < $end && $crowd->running) {
+        my @children = $server->child_pids;
+        my $now = $server->pss(@children);
+        ($got->{peak}, $got->{children}{peak}) = ($now, scalar @children) if $now > $got->{peak};
+        sleep 0.2;
+    }
+}
+
+sub begin_memory {
+    my ($server) = @_;
+    my @children = $server->child_pids;
+    my $now = $server->pss(@children);
+    return (idle => $now, peak => $now, children => { map { $_ => scalar @children } qw(idle peak) });
+}
+
+sub end_memory {
+    my ($server, $got, $after) = @_;
+    sleep $after;
+    my @children = $server->child_pids;
+    $got->{after} = $server->pss(@children);
+    $got->{children}{after} = @children;
+}
+
+# The same crowd before a httpd without mod_account, whose handler lets everybody in at once.
+sub plain_memory {
+    my ($file, %opt) = @_;
+    my $server = Bench::Checks::plain('{"status":0}');
+    $server->{conf} =~ s{<Location /null>}{<Location /user/login.do>};
+    $server->start;
+    my %got = begin_memory($server);
+    my $crowd = begin_crowd($server, $file, clients => $opt{clients}, seconds => 4);
+    watch($server, \%got, $crowd, time + 4);
+    end_crowd($server, $crowd);
+    end_memory($server, \%got, $opt{after});
+    $server->stop;
+    return \%got;
+}
+
+# {idle, peak, after (KiB, all children), plain => the same without mod_account, quiet, counting and storm => {static,
+# check => {p50, p99}}, crowd => {done, refused, failed, p50, p99}}
 sub storm {
     my (%opt) = @_;
     my ($server, $cookie, $bodies) = prepared($opt{people});
     my $file = spew($server->dir . '/bodies', join '', map { "$_\n" } @$bodies);
-    my %got = (clients => $opt{clients});
+    my %got = (clients => $opt{clients}, seconds => $opt{seconds}, wait => $opt{after}, pace => PACE, plain => plain_memory($file, %opt));
     felt($server, $cookie, 1);
     $got{quiet} = felt($server, $cookie, $opt{seconds});
+    $got{counting} = felt_beside_counting($server, $cookie, $opt{seconds});
     sleep 1;
-    $got{idle} = $got{peak} = $server->pss($server->child_pids);
-    $got{children} = { map { $_ => scalar(() = $server->child_pids) } qw(idle peak) };
-    my $crowd = Account::Process->spawn(command => [ $^X, "$ROOT/t/bench/crowd", $server->port, $opt{clients}, $opt{seconds} + 4, $file ],
-        output => $server->dir . '/crowd', limit => $opt{seconds} + 60);
+    %got = (%got, begin_memory($server));
     my $begun = time;
-    my %ask = (static => { port => $server->port, path => '/x.json' },
-        check => { port => $server->port, path => '/user/get_user_info.do', headers => { Cookie => $cookie } });
-    my $watch = sub {
-        my ($end) = @_;
-        while (time < $end && $crowd->running) {
-            my @children = $server->child_pids;
-            my $now = $server->pss(@children);
-            ($got{peak}, $got{children}{peak}) = ($now, scalar @children) if $now > $got{peak};
-            sleep 0.2;
-        }
-    };
-    $watch->($begun + 2);
-    my %run = map { $_ => begin_wrk($ask{$_}, seconds => $opt{seconds}, connections => 2) } keys %ask;
-    $watch->($begun + 2 + $opt{seconds});
-    $got{storm} = { map { $_ => end_wrk($run{$_}, lenient => 1) } keys %run };
-    $crowd->wait_for(60);
-    $got{crowd} = { slurp($server->dir . '/crowd') =~ /(\w+)=(\d+)/g };
-    $got{crowd}{done} or die 'the crowd: ' . slurp($server->dir . '/crowd') . slurp($server->dir . '/logs/error_log') . "\n";
-    sleep $opt{after};
-    $got{after} = $server->pss($server->child_pids);
-    $got{children}{after} = () = $server->child_pids;
-    @got{qw(seconds wait)} = @opt{qw(seconds after)};
+    my $crowd = begin_crowd($server, $file, clients => $opt{clients}, seconds => $opt{seconds} + 4);
+    watch($server, \%got, $crowd, $begun + 2);
+    my $visitors = begin_visitors($server, $cookie, $opt{seconds});
+    watch($server, \%got, $crowd, $begun + 2 + $opt{seconds});
+    $got{storm} = end_visitors($visitors);
+    $got{crowd} = end_crowd($server, $crowd);
+    end_memory($server, \%got, $opt{after});
     $server->stop;
     return \%got;
 }
