@@ -434,7 +434,8 @@ static apr_status_t make_fence(account_shared_t *shared, server_rec *servers, ap
         }
         memory = apr_shm_baseaddr_get(shm);
         memset(memory, 0, size);
-        apr_pool_userdata_setn(memory, key, NULL, process);
+        /* not the key itself: a restart may load this module to another place */
+        apr_pool_userdata_setn(memory, apr_pstrdup(process, key), NULL, process);
     }
     fence->slots = memory;
     shared->fence = fence;
