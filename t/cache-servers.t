@@ -11,8 +11,8 @@ my $password = canary('Sesame-cache-servers');
 sub metric { my ($server, $name) = @_; return $server->get('/account-status?auto')->{text} =~ /^\Q$name\E(?:\{.*?\})? (\d+)/m ? $1 : -1 }
 
 sub info {
-    my ($server, $jar) = @_;
-    my $r = $server->get('/user/get_user_info.do', cookie => $jar, timeout => 8);
+    my ($server, $jar, $timeout) = @_;
+    my $r = $server->get('/user/get_user_info.do', cookie => $jar, timeout => $timeout // 8);
     return $r->{status} != 200 ? "status $r->{status}" : $r->{text} =~ /"username":"(\w+)"/ ? $1 : 'out';
 }
 
@@ -119,6 +119,17 @@ for my $kind (qw(memcache redis)) {
 
     $server->restart('graceful');
     is(join(' ', map { info($server, $jar{bert}) } 1 .. 5), join(' ', ('bert') x 5), "$kind: after a restart");
+
+    # stopped: it takes connections and says nothing
+    $process->signal('STOP');
+    my @said = map { info($server, $jar{bert}, 1) } 1 .. 24;
+    cmp_ok(scalar(grep { $_ eq 'bert' } @said), '>=', 20, "$kind: is frozen: all but those who were asking it, one of each child, have their answers");
+    $process->signal('CONT');
+    ok(wait_until(30, sub {
+        my $before = metric($server, 'account_cache_hits_total');
+        info($server, $jar{bert});
+        return metric($server, 'account_cache_hits_total') > $before;
+    }), "$kind: goes on");
 
     # gone
     $process->signal('KILL');

@@ -211,6 +211,43 @@ if ($mysql) {
 }
 $server->stop;
 
+# --- a restart that loads the module to another place ---
+
+# Who is still being answered by a child of before changes something: the children of after know.
+my $moved = server();
+my $mary = account($moved, 'mary');
+my $chief = boss($moved);
+my $order = '{"account":"mary","role":"admin"}';
+my $late = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $moved->port, Timeout => 5) or die "no connection: $@";
+syswrite $late, "POST /management/role HTTP/1.1\r\nHost: 127.0.0.1:" . $moved->port . "\r\nCookie: " . $chief->header
+    . "\r\nContent-Type: application/json\r\nContent-Length: " . length($order) . "\r\nConnection: close\r\n\r\n" . substr $order, 0, 5;
+sleep 0.5;
+$moved->{modules} = [qw(proxy proxy_http)];
+$moved->write_conf->restart('graceful');
+is(join(' ', map { info($moved, $mary) } 1 .. 12), join(' ', ('role 0') x 12), 'moved: before');
+syswrite $late, substr $order, 5;
+like(join('', <$late>), qr{^HTTP/1.1 200 }, 'moved: changed by a child of before');
+is(join(' ', map { info($moved, $mary) } 1 .. 12), join(' ', ('role 1') x 12), 'moved: known to those of after');
+$moved->stop;
+
+# --- two databases with the same realm and key ---
+
+my $pair = Account::Server->new(loglevel => 'info', db => 'none', mounts => '',
+    vhost => [ map { "ServerName $_.test\nAccountDatabase sqlite3 \@DIR\@/$_.db\nAccountMount /user mmall" } qw(one two) ])->start;
+my %of;
+for my $site (qw(one two)) {
+    my @host = (headers => { Host => "$site.test" });
+    $pair->post('/user/register.do', form => { username => "of-$site", password => $password, email => 'a@example.com' }, @host);
+    $pair->post('/user/login.do', form => { username => "of-$site", password => $password }, cookie => $of{$site} = Account::Jar->new, @host);
+}
+for my $site (qw(one two one two)) {
+    for my $asked (qw(one two)) {
+        my $text = $pair->get('/user/get_user_info.do', cookie => $of{$site}, headers => { Host => "$asked.test" })->{text};
+        is($text =~ /"username":"(.*?)"/ ? $1 : 'out', $site eq $asked ? "of-$site" : 'out', "who is signed in at $site, asked by $asked");
+    }
+}
+$pair->stop;
+
 # --- SQL, by hand ---
 
 my $hand = server(conf => "AccountCacheTTL 1s\n");

@@ -125,8 +125,11 @@ static apr_status_t log_in(const account_call_t *call, account_answer_t *answer)
 {
     account_login_t login = {.name = account_call_value(call, "account"),
                              .password = account_call_value(call, "password")};
-    apr_status_t rv = account_login_find(call, &login);
+    apr_status_t rv = account_hashing_is_busy(call) ? ACCOUNT_EBUSY : APR_SUCCESS;
 
+    if (rv == APR_SUCCESS) {
+        rv = account_login_find(call, &login);
+    }
     if (rv == APR_SUCCESS) {
         rv = account_login_verify(call, &login, answer);
     }

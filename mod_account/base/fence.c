@@ -63,21 +63,21 @@ void account_fence_close(account_closing_t *closing, apr_uint32_t slot, apr_time
     APR_ARRAY_PUSH(closing->closed, closed_t) = (closed_t){slot, until};
 }
 
-/* One less is at it; the last one opens. */
+/* One less is at it; the last one opens. By the time that a late one is done counting may have
+ * begun anew, so he leaves it, and only makes worthless what was read till now: it may be from
+ * before his commit, if the slot has opened by itself. */
 static void open_slot(const account_fence_t *fence, const closed_t *closed, apr_time_t now)
 {
     volatile apr_uint64_t *at = &fence->slots[closed->slot];
+    int is_late = now >= closed->until - ACCOUNT_FENCE_LATEST / 2;
     apr_uint64_t before, after;
 
-    if (now >= closed->until - ACCOUNT_FENCE_LATEST / 2) {
-        return; /* by the time that this is done counting may have begun anew */
-    }
     do {
         before = apr_atomic_read64(at);
-        if (COUNT(before) == COUNT_MOST || COUNT(before) == 0) {
+        if (is_late ? TIME(before) >= now : COUNT(before) == COUNT_MOST || COUNT(before) == 0) {
             return;
         }
-        after = COUNT(before) > 1 ? before - 1 : PACK(now, 0);
+        after = !is_late && COUNT(before) > 1 ? before - 1 : PACK(now, 0);
     } while (apr_atomic_cas64(at, after, before) != before);
 }
 

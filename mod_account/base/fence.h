@@ -23,7 +23,8 @@
  *   when the time that it says has come.
  * - Of several who change the same at once the last one opens: a slot counts who closed it and has
  *   not said how it ended. Who was killed is counted until the slot has opened by itself, with
- *   which counting begins anew; who ends later than that is not among them and opens nothing.
+ *   which counting begins anew; who ends later than that is not among them and opens nothing, but
+ *   what was read until then is worthless all the same.
  *
  * So from the commit on, at the moment C, the slot never says less than C: while it is closed it
  * says more, since what commits does so within ACCOUNT_FENCE_LATEST of closing; it is opened when

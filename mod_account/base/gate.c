@@ -43,6 +43,7 @@ struct account_gate_t {
     sem_t leftover;
     int running; /* threads, in this process */
     int here;    /* who is at work or waits, of this process */
+    int here_of[LANE_COUNT];
     int most_here;
 };
 
@@ -217,9 +218,8 @@ static apr_status_t take_slot(const account_gate_t *gate, int lane, apr_time_t d
     return rv;
 }
 
-static apr_status_t enter(const account_gate_t *gate, const char *who, apr_time_t deadline)
+static apr_status_t enter(const account_gate_t *gate, int lane, apr_time_t deadline)
 {
-    int lane = lane_of(who);
     apr_status_t rv = change(gate, PLACES, -1, 0);
 
     if (rv != APR_SUCCESS) {
@@ -233,19 +233,30 @@ static apr_status_t enter(const account_gate_t *gate, const char *who, apr_time_
     return rv;
 }
 
-/* One more of this process; 0: it has too many. */
-static int come(account_gate_t *gate)
+/* Whether that many are too many of this process, or those of one lane too many of them: beside the
+ * slots a lane alone gets half here too, else it would keep the others out of every process. */
+static int is_crowded(const account_gate_t *gate, int here, int of_lane)
 {
-    if (__atomic_add_fetch(&gate->here, 1, __ATOMIC_RELAXED) <= gate->most_here) {
-        return 1;
-    }
-    __atomic_sub_fetch(&gate->here, 1, __ATOMIC_RELAXED);
-    return 0;
+    return here > gate->most_here || of_lane - gate->slots > gate->most_here - here;
 }
 
-static void go(account_gate_t *gate)
+static void go(account_gate_t *gate, int lane)
 {
+    __atomic_sub_fetch(&gate->here_of[lane - LANES], 1, __ATOMIC_RELAXED);
     __atomic_sub_fetch(&gate->here, 1, __ATOMIC_RELAXED);
+}
+
+/* One more of this process; 0: it has too many. */
+static int come(account_gate_t *gate, int lane)
+{
+    int here = __atomic_add_fetch(&gate->here, 1, __ATOMIC_RELAXED);
+    int of_lane = __atomic_add_fetch(&gate->here_of[lane - LANES], 1, __ATOMIC_RELAXED);
+
+    if (is_crowded(gate, here, of_lane)) {
+        go(gate, lane);
+        return 0;
+    }
+    return 1;
 }
 
 /* Cannot fail but by the set being gone. */
@@ -326,17 +337,18 @@ apr_status_t account_gate_run(account_gate_t *gate, const char *who, apr_time_t 
                               void (*fn)(void *baton), void *baton)
 {
     work_t work = {gate, fn, baton};
-    int is_leftover = 0;
+    int is_leftover = 0, lane;
     apr_status_t rv;
 
     if (gate == NULL) {
         fn(baton);
         return APR_SUCCESS;
     }
-    if (!come(gate)) {
+    lane = lane_of(who);
+    if (!come(gate, lane)) {
         return ACCOUNT_EBUSY;
     }
-    rv = enter(gate, who, deadline);
+    rv = enter(gate, lane, deadline);
     if (rv == EIDRM || rv == EINVAL) {
         is_leftover = 1;
         rv = enter_leftover(gate, deadline);
@@ -353,20 +365,22 @@ apr_status_t account_gate_run(account_gate_t *gate, const char *who, apr_time_t 
         leave(gate);
     }
 end:
-    go(gate);
+    go(gate, lane);
     return rv;
 }
 
 int account_gate_is_full(const account_gate_t *gate, const char *who)
 {
-    int places;
+    int lane, places;
 
     if (gate == NULL) {
         return 0;
     }
+    lane = lane_of(who);
     places = semctl(gate->id, PLACES, GETVAL); /* -1: the set is gone, which is not full */
-    return __atomic_load_n(&gate->here, __ATOMIC_RELAXED) >= gate->most_here || places == 0
-           || (places > 0 && is_long(gate, lane_of(who), places - 1));
+    return is_crowded(gate, __atomic_load_n(&gate->here, __ATOMIC_RELAXED) + 1,
+                      __atomic_load_n(&gate->here_of[lane - LANES], __ATOMIC_RELAXED) + 1)
+           || places == 0 || (places > 0 && is_long(gate, lane, places - 1));
 }
 
 void account_gate_load(account_gate_t *gate, int *working, int *waiting)

@@ -21,8 +21,8 @@ apr_status_t account_gate_create(account_gate_t **gate, int slots, int waiters, 
 
 /* To be called in each child: when pool is destroyed, this first waits for the work that is under
  * way in this process. The thread that destroys it may be the one that gave the work, in a signal
- * handler: prefork ends its children so. waiters: how many of this process may wait, so that its
- * other threads are left for other things. gate may be NULL. */
+ * handler: prefork ends its children so. waiters: how many of this process may wait (half as many
+ * of one address alone), so that its other threads are left for other things. gate may be NULL. */
 void account_gate_attach(account_gate_t *gate, int waiters, apr_pool_t *pool);
 
 /*

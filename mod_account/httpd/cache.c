@@ -1,7 +1,9 @@
 #include "httpd/cache.h"
 
+#include <ap_mpm.h>
 #include <ap_provider.h>
 #include <ap_socache.h>
+#include <apr_atomic.h>
 #include <apr_global_mutex.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
@@ -12,6 +14,7 @@
 #include <util_mutex.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "contract/line.h"
 #include "httpd/counters.h"
 #include "httpd/glue.h"
@@ -30,6 +33,9 @@ APLOG_USE_MODULE(account);
 #define HASH_BYTES 4
 #define NAME_BYTES 16
 #define ID_BYTES (HASH_BYTES + NAME_BYTES + 16 + ACCOUNT_CACHE_KEY_MOST)
+/* A remote one answers at once; who does not is left alone for a while. */
+#define PATIENCE apr_time_from_msec(250)
+#define PAUSE apr_time_from_sec(10)
 /* A value that is sealed: in base64 twice. */
 #define SEALED_MOST (2 * ACCOUNT_CACHE_VALUE_MOST)
 
@@ -63,6 +69,10 @@ struct account_cache_store_t {
     account_cache_t cache;
     const char *server_name; /* random at each start; where others write too, else NULL */
     int is_ready;            /* in this process */
+    int inside_most;         /* and there, of who asks a remote one: */
+    int inside;
+    volatile apr_uint64_t moved;      /* when the first of them came, or one has left */
+    volatile apr_uint64_t shut_until; /* account_clock_monotonic, both */
 };
 
 static struct account_cache_store_t *store_of(account_shared_t *shared, apr_pool_t *pool)
@@ -187,22 +197,74 @@ int account_cache_check(server_rec *servers, apr_pool_t *pconf)
     return !error || refuse(store, servers, error);
 }
 
-/* Held for less than going to sleep takes: so it is tried again a few times first. */
-static apr_status_t lock(const struct account_cache_store_t *store)
+/*
+ * A remote cache that is there and says nothing (stopped, swapped out): the modules that ask it
+ * wait for seconds, or without a limit. So only some threads of a process may be in it at once, and
+ * no other goes in while one of them waits.
+ */
+static int may_go_in(struct account_cache_store_t *store, apr_time_t now)
 {
-    apr_status_t rv = store->mutex ? APR_EBUSY : APR_SUCCESS;
+    int inside;
+
+    if ((apr_time_t)apr_atomic_read64(&store->shut_until) > now) {
+        return 0;
+    }
+    inside = __atomic_add_fetch(&store->inside, 1, __ATOMIC_SEQ_CST);
+    if (inside == 1) {
+        apr_atomic_set64(&store->moved, now);
+    }
+    if (inside <= store->inside_most
+        && now - (apr_time_t)apr_atomic_read64(&store->moved) < PATIENCE) {
+        return 1;
+    }
+    __atomic_sub_fetch(&store->inside, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+static void go_out(struct account_cache_store_t *store, apr_time_t begun)
+{
+    apr_time_t now = account_clock_monotonic();
+
+    if (now - begun >= PATIENCE) {
+        apr_atomic_set64(&store->shut_until, now + PAUSE);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
+                     ACLOGNO(00286) "AccountCache %s took %" APR_TIME_T_FMT
+                                    " ms to answer: the database is asked instead for a while",
+                     store->kind->name, apr_time_as_msec(now - begun));
+    }
+    apr_atomic_set64(&store->moved, now);
+    __atomic_sub_fetch(&store->inside, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Held for less than going to sleep takes: so it is tried again a few times first. */
+static apr_status_t lock_mutex(apr_global_mutex_t *mutex)
+{
+    apr_status_t rv = APR_EBUSY;
     int i;
 
     for (i = 0; i < TRIES && APR_STATUS_IS_EBUSY(rv); i++) {
-        rv = apr_global_mutex_trylock(store->mutex);
+        rv = apr_global_mutex_trylock(mutex);
     }
-    return rv == APR_SUCCESS ? rv : apr_global_mutex_lock(store->mutex);
+    return rv == APR_SUCCESS ? rv : apr_global_mutex_lock(mutex);
 }
 
-static void unlock(const struct account_cache_store_t *store)
+/* Before the provider is asked, and after; *begun: when, of a remote one. */
+static apr_status_t lock(struct account_cache_store_t *store, apr_time_t *begun)
+{
+    *begun = store->kind->is_remote ? account_clock_monotonic() : 0;
+    if (store->kind->is_remote && !may_go_in(store, *begun)) {
+        return APR_EBUSY;
+    }
+    return store->mutex ? lock_mutex(store->mutex) : APR_SUCCESS;
+}
+
+static void unlock(struct account_cache_store_t *store, apr_time_t begun)
 {
     if (store->mutex) {
         apr_global_mutex_unlock(store->mutex);
+    }
+    if (store->kind->is_remote) {
+        go_out(store, begun);
     }
 }
 
@@ -297,14 +359,15 @@ static apr_status_t retrieve(struct account_cache_store_t *store, account_cache_
     unsigned char *value = is_sealed ? apr_palloc(pool, SEALED_MOST + 1) : small;
     unsigned int length = is_sealed ? SEALED_MOST : sizeof(small);
     unsigned int id_length = make_id(store, id, item);
-    apr_status_t rv = id_length ? lock(store) : APR_EINVAL;
+    apr_time_t begun;
+    apr_status_t rv = id_length ? lock(store, &begun) : APR_EINVAL;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     rv = store->provider->retrieve(store->instance, store->server, id, id_length, value, &length,
                                    pool);
-    unlock(store);
+    unlock(store, begun);
     if (rv == APR_SUCCESS && is_sealed) {
         value[length] = '\0';
         return unseal(store, item, (const char *)value, pool);
@@ -340,6 +403,7 @@ static apr_status_t put(struct account_cache_store_t *store, const account_cache
     unsigned int length = (unsigned int)item->value_length;
     unsigned char *value;
     const char *sealed = NULL;
+    apr_time_t begun;
     apr_status_t rv;
 
     if (!id_length || item->value_length == 0 || item->value_length > ACCOUNT_CACHE_VALUE_MOST) {
@@ -353,7 +417,7 @@ static apr_status_t put(struct account_cache_store_t *store, const account_cache
         }
     }
     value = apr_pmemdup(pool, sealed ? (const void *)sealed : item->value, length);
-    rv = lock(store);
+    rv = lock(store, &begun);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -367,7 +431,7 @@ static apr_status_t put(struct account_cache_store_t *store, const account_cache
         rv = store->provider->store(store->instance, store->server, id, id_length,
                                     apr_time_now() + item->life, value, length, pool);
     }
-    unlock(store);
+    unlock(store, begun);
     return rv;
 }
 
@@ -386,11 +450,12 @@ static apr_status_t take_out(void *baton, const account_cache_item_t *item, apr_
     struct account_cache_store_t *store = baton;
     unsigned char id[ID_BYTES];
     unsigned int id_length = make_id(store, id, item);
-    apr_status_t rv = id_length ? lock(store) : APR_EINVAL;
+    apr_time_t begun;
+    apr_status_t rv = id_length ? lock(store, &begun) : APR_EINVAL;
 
     if (rv == APR_SUCCESS) {
         rv = store->provider->remove(store->instance, store->server, id, id_length, pool);
-        unlock(store);
+        unlock(store, begun);
     }
     return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
 }
@@ -442,7 +507,8 @@ static apr_status_t make_fence(account_shared_t *shared, server_rec *servers, ap
         }
         memory = apr_shm_baseaddr_get(shm);
         memset(memory, 0, size);
-        apr_pool_userdata_setn(memory, key, NULL, process);
+        /* not the key itself: a restart may load this module to another place */
+        apr_pool_userdata_setn(memory, apr_pstrdup(process, key), NULL, process);
     }
     fence->slots = memory;
     shared->fence = fence;
@@ -521,7 +587,12 @@ void account_cache_begin(server_rec *servers, apr_pool_t *pchild)
 {
     struct account_cache_store_t *store = account_server_of(servers)->shared->cache;
     apr_status_t rv = APR_SUCCESS;
+    int threads = 0;
 
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    if (store) {
+        store->inside_most = threads > 4 ? threads / 4 : 1;
+    }
     if (store && store->is_ready && store->mutex) {
         rv = apr_global_mutex_child_init(&store->mutex, store->mutex_file, pchild);
     }

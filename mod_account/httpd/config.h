@@ -11,6 +11,7 @@
 
 /* A database that servers share: one for each distinct driver and parameters. */
 typedef struct account_backend_t {
+    int number; /* among those of this configuration */
     const char *driver;
     const char *params;
     int connections; /* a child; 0: chosen by the number of its threads */

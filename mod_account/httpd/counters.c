@@ -146,26 +146,13 @@ void account_counters_begin(const account_shared_t *shared)
     }
 }
 
-static int number_of(const account_shared_t *shared, const account_backend_t *backend)
-{
-    int i;
-
-    for (i = 0; i < shared->backends->nelts; i++) {
-        if (APR_ARRAY_IDX(shared->backends, i, account_backend_t *) == backend) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 account_gauges_t *account_counters_gauges(const account_shared_t *shared,
                                           const account_backend_t *backend)
 {
     const account_counters_t *counters = shared->counters;
 
-    return counters && counters->own >= 0
-               ? gauges_at(counters, counters->own, number_of(shared, backend))
-               : NULL;
+    return counters && counters->own >= 0 ? gauges_at(counters, counters->own, backend->number)
+                                          : NULL;
 }
 
 static volatile apr_uint64_t *requests_at(const account_shared_t *shared,
@@ -233,12 +220,11 @@ void account_counters_load(const account_shared_t *shared, const account_backend
                            account_gauges_t *load)
 {
     const account_counters_t *counters = shared->counters;
-    int number = number_of(shared, backend);
     int slot;
 
     *load = (account_gauges_t){0};
-    for (slot = 0; counters && number >= 0 && slot < counters->slot_count; slot++) {
-        const account_gauges_t *gauges = gauges_at(counters, slot, number);
+    for (slot = 0; counters && slot < counters->slot_count; slot++) {
+        const account_gauges_t *gauges = gauges_at(counters, slot, backend->number);
 
         load->late += gauges->late;
         if (is_alive(apr_atomic_read32(&counters->slots[slot].pid))) {

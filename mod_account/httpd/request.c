@@ -53,6 +53,7 @@ account_store_t *account_request_store(request_rec *r)
     if (!store->pool && server->backend) {
         *store = (account_store_t){
             .database = server->backend->database,
+            .database_number = server->backend->number,
             .realm = server->realm,
             .keys = server->keys,
             .random = &account_random_secure,

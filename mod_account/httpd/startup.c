@@ -66,6 +66,7 @@ static account_backend_t *backend_of(const account_server_t *config, server_rec 
         }
     }
     backend = apr_pcalloc(pool, sizeof(*backend));
+    backend->number = backends->nelts;
     backend->driver = config->driver;
     backend->params = config->params;
     backend->connections = config->connections;

@@ -255,7 +255,7 @@ static apr_status_t find_stored(session_look_t *look)
         && account_store_run(store, ACCOUNT_WRITE, write_seen, look) == APR_SUCCESS) {
         found->seen = store->now;
     }
-    if (store->cache) {
+    if (store->cache && look->first) { /* OpenSSL may fail */
         keep(look, since, seen);
     }
     return APR_SUCCESS;
@@ -267,7 +267,7 @@ apr_status_t account_session_find(const account_store_t *store, const char *toke
 {
     session_look_t look = {.store = store, .token = token, .first = digest_of(store, 0, token)};
     const account_snapshot_t *copy =
-        store->cache ? account_snapshot_get(store, token, look.first) : NULL;
+        store->cache && look.first ? account_snapshot_get(store, token, look.first) : NULL;
     int is_good = copy && store->now - copy->session.seen < SEEN_MILLISECONDS
                   && account_snapshot_judge(store, copy) == ACCOUNT_SNAPSHOT_GOOD;
     apr_status_t rv = is_good ? APR_SUCCESS : find_stored(&look);

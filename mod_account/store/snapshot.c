@@ -94,10 +94,10 @@ static apr_uint64_t mix(apr_uint64_t sum, apr_uint64_t word)
 
 /* As FNV-1a, eight bytes at once, over the key and all that follows the sum: a process that was
  * killed while it wrote may have left parts of two in a cache. */
-static apr_uint64_t sum_of(const char *digest, const char *bytes, apr_size_t length)
+static apr_uint64_t sum_of(const char *key, const char *bytes, apr_size_t length)
 {
-    const char *part[] = {digest, bytes + sizeof(apr_uint64_t)};
-    const apr_size_t lengths[] = {strlen(digest), length - sizeof(apr_uint64_t)};
+    const char *part[] = {key, bytes + sizeof(apr_uint64_t)};
+    const apr_size_t lengths[] = {strlen(key), length - sizeof(apr_uint64_t)};
     apr_uint64_t sum = APR_UINT64_C(14695981039346656037);
     apr_uint64_t word;
     apr_size_t at;
@@ -116,7 +116,7 @@ static apr_uint64_t sum_of(const char *digest, const char *bytes, apr_size_t len
 }
 
 /* A sum, numbers, lengths of the texts, texts with their ends. 0: too long. */
-static apr_size_t write_down(const account_snapshot_t *snapshot, const char *digest, char *bytes)
+static apr_size_t write_down(const account_snapshot_t *snapshot, const char *key, char *bytes)
 {
     apr_int64_t numbers[NUMBERS];
     apr_uint32_t lengths[TEXTS];
@@ -140,13 +140,13 @@ static apr_size_t write_down(const account_snapshot_t *snapshot, const char *dig
     }
     memcpy(bytes + sizeof(sum), numbers, sizeof(numbers));
     memcpy(bytes + HEAD, lengths, sizeof(lengths));
-    sum = sum_of(digest, bytes, used);
+    sum = sum_of(key, bytes, used);
     memcpy(bytes, &sum, sizeof(sum));
     return used;
 }
 
 /* The texts stay where they are. 0: it is something else. */
-static int read_back(const account_cache_item_t *item, const char *digest,
+static int read_back(const account_cache_item_t *item, const char *key,
                      account_snapshot_t *snapshot)
 {
     const char *bytes = item->value;
@@ -163,7 +163,7 @@ static int read_back(const account_cache_item_t *item, const char *digest,
     memcpy(&sum, bytes, sizeof(sum));
     memcpy(numbers, bytes + sizeof(sum), sizeof(numbers));
     memcpy(lengths, bytes + HEAD, sizeof(lengths));
-    if (numbers[0] != FORMAT || sum != sum_of(digest, bytes, item->value_length)) {
+    if (numbers[0] != FORMAT || sum != sum_of(key, bytes, item->value_length)) {
         return 0;
     }
     for (i = 0; i < TEXTS; i++) {
@@ -183,24 +183,31 @@ static int read_back(const account_cache_item_t *item, const char *digest,
     return 1;
 }
 
-/* Made with the realm, as the digest is. */
-static account_cache_item_t item_of(const char *digest)
+/* Of the digest, which is made with the realm, and of the database: realms in two of them may have
+ * the same name and keys. */
+static const char *key_of(const account_store_t *store, const char *digest)
 {
-    return (account_cache_item_t){.space = "session", .key = digest, .key_length = strlen(digest)};
+    return apr_psprintf(store->pool, "%d/%s", store->database_number, digest);
+}
+
+static account_cache_item_t item_of(const char *key)
+{
+    return (account_cache_item_t){.space = "session", .key = key, .key_length = strlen(key)};
 }
 
 const account_snapshot_t *account_snapshot_get(const account_store_t *store, const char *token,
                                                const char *digest)
 {
     const account_cache_t *cache = store->cache;
-    account_cache_item_t item = item_of(digest);
+    const char *key = key_of(store, digest);
+    account_cache_item_t item = item_of(key);
     account_snapshot_t *snapshot;
 
     if (cache->get(cache->baton, &item, store->pool) != APR_SUCCESS) {
         return NULL;
     }
     snapshot = apr_pcalloc(store->pool, sizeof(*snapshot));
-    if (!read_back(&item, digest, snapshot)) {
+    if (!read_back(&item, key, snapshot)) {
         return NULL;
     }
     snapshot->session.token = token;
@@ -237,14 +244,15 @@ void account_snapshot_put(const account_store_t *store, const account_snapshot_t
 {
     const account_cache_t *cache = store->cache;
     apr_interval_time_t life = cache->ttl > cache->grace ? cache->ttl : cache->grace;
-    account_cache_item_t item = item_of(digest);
+    const char *key = key_of(store, digest);
+    account_cache_item_t item = item_of(key);
     char bytes[ACCOUNT_CACHE_VALUE_MOST];
 
     if (!is_unchanged(store, snapshot)) {
         return; /* it would be found worthless */
     }
     item.value = bytes;
-    item.value_length = write_down(snapshot, digest, bytes);
+    item.value_length = write_down(snapshot, key, bytes);
     item.life = life > apr_time_from_sec(1) ? life : apr_time_from_sec(1);
     if (item.value_length > 0) {
         cache->set(cache->baton, &item, store->pool);

@@ -11,7 +11,8 @@
  */
 typedef struct account_store_t {
     account_database_t *database;
-    const char *realm; /* leads every key; 1-64 of [A-Za-z0-9._-] */
+    int database_number; /* among those that the same cache has copies of */
+    const char *realm;   /* leads every key; 1-64 of [A-Za-z0-9._-] */
     const account_keys_t *keys;
     const account_random_t *random;
     apr_int64_t now; /* milliseconds since 1970 UTC */

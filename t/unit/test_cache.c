@@ -192,6 +192,12 @@ static void test_fence(apr_pool_t *pool)
     ok(!account_fence_is_good(&fence, slot, now + 86), "who is too late opens nothing");
     account_fence_end(&two, 1, now + 90);
     ok(account_fence_is_good(&fence, slot, now + 91), "who closed it opens it");
+    account_fence_close(&one, slot, now + 100);
+    now += ACCOUNT_FENCE_LATEST;
+    ok(account_fence_is_good(&fence, slot, now + 105), "read when it has opened by itself");
+    account_fence_end(&one, 1, now + 110);
+    ok(!account_fence_is_good(&fence, slot, now + 110), "who committed after that is heard");
+    ok(account_fence_is_good(&fence, slot, now + 111), "it is open then");
 }
 
 /* As many as there is no room to count. */

@@ -22,6 +22,7 @@
 #define ONE "192.0.2.1"
 #define OTHER "198.51.100.7"
 #define THIRD "2001:db8::"
+#define FOURTH "203.0.113.3"
 
 #define MANY 40
 
@@ -259,13 +260,14 @@ static void test_limit(apr_pool_t *pool)
     ok(load_becomes(gate, 0, 0), "all was given back");
 }
 
+/* A gate, what all see, an address. */
 static void *pass(void *baton)
 {
-    void **both = baton;
+    void **work = baton;
     int i;
 
     for (i = 0; i < 20; i++) {
-        note(both[1], account_gate_run(both[0], ONE, in(60 * SECOND), short_work, both[1]));
+        note(work[1], account_gate_run(work[0], work[2], in(60 * SECOND), short_work, work[1]));
     }
     return NULL;
 }
@@ -274,12 +276,12 @@ static void test_threads(apr_pool_t *pool)
 {
     account_gate_t *gate = create(2, 100, pool);
     seen_t *seen = shared();
-    void *both[] = {gate, seen};
+    void *work[] = {gate, seen, (void *)ONE};
     pthread_t threads[6];
     int i;
 
     for (i = 0; i < 6; i++) {
-        pthread_create(&threads[i], NULL, pass, both);
+        pthread_create(&threads[i], NULL, pass, work);
     }
     for (i = 0; i < 6; i++) {
         pthread_join(threads[i], NULL);
@@ -467,6 +469,53 @@ static void test_shares(apr_pool_t *pool)
     is_int(seen->other, 0, "without a failure");
 }
 
+static void *pass_once(void *baton)
+{
+    void **both = baton;
+
+    note(both[1], account_gate_run(both[0], ONE, in(60 * SECOND), count_work, both[1]));
+    return NULL;
+}
+
+/* Of what one process gets, too, one address alone gets half. */
+static void test_share_of_process(apr_pool_t *pool)
+{
+    enum { CROWD = 12, WAITERS = 8, SHARE = 5 };
+    account_gate_t *gate = create(1, MANY, pool);
+    seen_t *seen = shared();
+    pid_t holder = start_child(gate, long_work, seen, 1);
+    pid_t child;
+
+    ok(becomes(&seen->started, 1), "a child holds the slot");
+    child = fork();
+    if (child == 0) {
+        void *both[] = {gate, seen};
+        pthread_t threads[CROWD];
+        int i;
+
+        account_gate_attach(gate, WAITERS, pool);
+        for (i = 0; i < CROWD; i++) {
+            pthread_create(&threads[i], NULL, pass_once, both);
+        }
+        seen->position[0] = becomes(&seen->busy, CROWD - SHARE) && load_becomes(gate, 1, SHARE);
+        seen->position[1] = account_gate_is_full(gate, ONE);
+        seen->position[2] = account_gate_is_full(gate, OTHER);
+        add(&seen->stop, 1);
+        note(seen, account_gate_run(gate, OTHER, in(60 * SECOND), count_work, seen));
+        for (i = 0; i < CROWD; i++) {
+            pthread_join(threads[i], NULL);
+        }
+        _exit(0);
+    }
+    is_int(end_of(child) + end_of(holder), 0, "a child with a crowd of one address ends");
+    ok(seen->position[0], "of whom some waited, and the others were turned away");
+    is_int(seen->position[1], 1, "for them it was full");
+    is_int(seen->position[2], 0, "for others it was not");
+    is_int(seen->busy, CROWD - SHARE, "nor were they turned away");
+    is_int(seen->runs, SHARE + 1, "all others worked");
+    is_int(seen->other, 0, "without a failure");
+}
+
 /* Of one process a few may wait, whatever places there are. */
 static void test_process(apr_pool_t *pool)
 {
@@ -480,24 +529,28 @@ static void test_process(apr_pool_t *pool)
     ok(becomes(&seen->started, 1), "a child holds the slot");
     child = fork();
     if (child == 0) {
-        void *both[] = {gate, seen};
+        static const char *const who[] = {ONE, OTHER, THIRD};
+        void *work[3][3];
         pthread_t threads[3];
         int i;
 
         account_gate_attach(gate, 2, pool);
         for (i = 0; i < 3; i++) {
-            seen->position[i] = account_gate_is_full(gate, OTHER);
-            pthread_create(&threads[i], NULL, pass, both);
+            seen->position[i] = account_gate_is_full(gate, FOURTH);
+            work[i][0] = gate;
+            work[i][1] = seen;
+            work[i][2] = (void *)who[i];
+            pthread_create(&threads[i], NULL, pass, work[i]);
             load_becomes(gate, 1, i + 1);
         }
-        seen->position[3] = account_gate_is_full(gate, THIRD);
-        note(seen, account_gate_run(gate, THIRD, in(60 * SECOND), count_work, seen));
+        seen->position[3] = account_gate_is_full(gate, FOURTH);
+        note(seen, account_gate_run(gate, FOURTH, in(60 * SECOND), count_work, seen));
         add(&seen->stop, 1);
         for (i = 0; i < 3; i++) {
             pthread_join(threads[i], NULL);
         }
-        seen->position[4] = account_gate_is_full(gate, THIRD);
-        note(seen, account_gate_run(gate, THIRD, in(60 * SECOND), count_work, seen));
+        seen->position[4] = account_gate_is_full(gate, FOURTH);
+        note(seen, account_gate_run(gate, FOURTH, in(60 * SECOND), count_work, seen));
         _exit(0);
     }
     is_int(end_of(child) + end_of(holder), 0, "a child that has many threads ends");
@@ -589,7 +642,7 @@ static void test_leftover(apr_pool_t *parent)
     }
     child = fork();
     if (child == 0) {
-        void *both[] = {gate, seen};
+        void *work[] = {gate, seen, (void *)ONE};
         pthread_t threads[4];
         int i;
 
@@ -597,7 +650,7 @@ static void test_leftover(apr_pool_t *parent)
             _exit(1);
         }
         for (i = 0; i < 4; i++) {
-            pthread_create(&threads[i], NULL, pass, both);
+            pthread_create(&threads[i], NULL, pass, work);
         }
         usleep(10000);
         note(seen, account_gate_run(gate, ONE, account_clock_monotonic() - 1, count_work, seen));
@@ -670,6 +723,7 @@ int main(void)
     test_turns(pool);
     test_shares(pool);
     test_process(pool);
+    test_share_of_process(pool);
     test_signals(pool);
     test_removal(pool);
     test_leftover(pool);
