@@ -5,6 +5,7 @@
 #include <apr_time.h>
 
 #include "base/keys.h"
+#include "base/shelf.h"
 
 /*
  * A cache that all processes of a server share, as the core sees it; httpd/ fills it in. Nothing
@@ -43,6 +44,10 @@ typedef struct account_cache_t {
      * long where the database can't be asked. */
     apr_interval_time_t ttl;
     apr_interval_time_t grace;
+    /* What this process has kept of such copies; NULL: it keeps none. Who finds one there, and
+     * finds it good, says so: it counts as found. */
+    account_shelf_t *shelf;
+    void (*found)(void *baton);
     /* Random at each start, known to this server's processes only and stored nowhere. */
     const account_keys_t *keys;
 } account_cache_t;

@@ -25,7 +25,6 @@ APLOG_USE_MODULE(account);
 #define STANDARD "shmcb"
 #define STANDARD_FILE "account-cache(16777216)" /* in DefaultRuntimeDir: some 35,000 sessions */
 #define KEY_BYTES 32
-#define TRIES 100
 #define TTL apr_time_from_sec(10)
 #define GRACE apr_time_from_sec(300)
 
@@ -236,18 +235,6 @@ static void go_out(struct account_cache_store_t *store, apr_time_t begun)
     __atomic_sub_fetch(&store->inside, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Held for less than going to sleep takes: so it is tried again a few times first. */
-static apr_status_t lock_mutex(apr_global_mutex_t *mutex)
-{
-    apr_status_t rv = APR_EBUSY;
-    int i;
-
-    for (i = 0; i < TRIES && APR_STATUS_IS_EBUSY(rv); i++) {
-        rv = apr_global_mutex_trylock(mutex);
-    }
-    return rv == APR_SUCCESS ? rv : apr_global_mutex_lock(mutex);
-}
-
 /* Before the provider is asked, and after; *begun: when, of a remote one. */
 static apr_status_t lock(struct account_cache_store_t *store, apr_time_t *begun)
 {
@@ -255,7 +242,7 @@ static apr_status_t lock(struct account_cache_store_t *store, apr_time_t *begun)
     if (store->kind->is_remote && !may_go_in(store, *begun)) {
         return APR_EBUSY;
     }
-    return store->mutex ? lock_mutex(store->mutex) : APR_SUCCESS;
+    return store->mutex ? apr_global_mutex_lock(store->mutex) : APR_SUCCESS;
 }
 
 static void unlock(struct account_cache_store_t *store, apr_time_t begun)
@@ -391,6 +378,11 @@ static apr_status_t get(void *baton, account_cache_item_t *item, apr_pool_t *poo
         account_counter_cache_miss(store->shared);
     }
     return rv;
+}
+
+static void found(void *baton)
+{
+    account_counter_cache_hit(((struct account_cache_store_t *)baton)->shared);
 }
 
 /* What a provider is given; it may want to write there. */
@@ -555,6 +547,7 @@ apr_status_t account_cache_create(server_rec *servers, apr_pool_t *pconf)
                                      .set = set,
                                      .add = add,
                                      .remove = take_out,
+                                     .found = found,
                                      .baton = store,
                                      .ttl = store->ttl,
                                      .grace = store->grace};
@@ -592,6 +585,7 @@ void account_cache_begin(server_rec *servers, apr_pool_t *pchild)
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
     if (store) {
         store->inside_most = threads > 4 ? threads / 4 : 1;
+        store->cache.shelf = account_shelf_make(pchild);
     }
     if (store && store->is_ready && store->mutex) {
         rv = apr_global_mutex_child_init(&store->mutex, store->mutex_file, pchild);

@@ -14,9 +14,6 @@
 #define ADDRESS_BYTES 45
 #define AGENT_CHARACTERS 255
 
-/* How often the use of a session is written down. */
-#define SEEN_MILLISECONDS 60000
-
 static const char *digest_of(const account_store_t *store, int key, const char *token)
 {
     const char *text = apr_pstrcat(store->pool, "session/", store->realm, "/", token, NULL);
@@ -220,7 +217,7 @@ static apr_status_t write_seen(account_db_t *db, void *baton)
     return account_db_execute(db, ACCOUNT_SQL_SESSION_SEEN,
                               ACCOUNT_ARGS(NUMBER(store->now), TEXT(store->realm),
                                            TEXT(look->digest),
-                                           NUMBER(store->now - SEEN_MILLISECONDS + 1)),
+                                           NUMBER(store->now - ACCOUNT_SESSION_SEEN + 1)),
                               &look->noted);
 }
 
@@ -251,7 +248,7 @@ static apr_status_t find_stored(session_look_t *look)
         return rv;
     }
     seen = found->seen;
-    if (store->now - found->seen >= SEEN_MILLISECONDS
+    if (store->now - found->seen >= ACCOUNT_SESSION_SEEN
         && account_store_run(store, ACCOUNT_WRITE, write_seen, look) == APR_SUCCESS) {
         found->seen = store->now;
     }
@@ -268,8 +265,7 @@ apr_status_t account_session_find(const account_store_t *store, const char *toke
     session_look_t look = {.store = store, .token = token, .first = digest_of(store, 0, token)};
     const account_snapshot_t *copy =
         store->cache && look.first ? account_snapshot_get(store, token, look.first) : NULL;
-    int is_good = copy && store->now - copy->session.seen < SEEN_MILLISECONDS
-                  && account_snapshot_judge(store, copy) == ACCOUNT_SNAPSHOT_GOOD;
+    int is_good = copy && account_snapshot_judge(store, copy) == ACCOUNT_SNAPSHOT_GOOD;
     apr_status_t rv = is_good ? APR_SUCCESS : find_stored(&look);
 
     /* judged when the database has not answered: it may have been changed since */

@@ -3,6 +3,9 @@
 
 #include "store/store.h"
 
+/* How often the use of a session is written down: milliseconds. */
+#define ACCOUNT_SESSION_SEEN 60000
+
 struct account_t;
 
 typedef struct account_session_t {

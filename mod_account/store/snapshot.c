@@ -195,25 +195,6 @@ static account_cache_item_t item_of(const char *key)
     return (account_cache_item_t){.space = "session", .key = key, .key_length = strlen(key)};
 }
 
-const account_snapshot_t *account_snapshot_get(const account_store_t *store, const char *token,
-                                               const char *digest)
-{
-    const account_cache_t *cache = store->cache;
-    const char *key = key_of(store, digest);
-    account_cache_item_t item = item_of(key);
-    account_snapshot_t *snapshot;
-
-    if (cache->get(cache->baton, &item, store->pool) != APR_SUCCESS) {
-        return NULL;
-    }
-    snapshot = apr_pcalloc(store->pool, sizeof(*snapshot));
-    if (!read_back(&item, key, snapshot)) {
-        return NULL;
-    }
-    snapshot->session.token = token;
-    return snapshot;
-}
-
 static int is_unchanged(const account_store_t *store, const account_snapshot_t *snapshot)
 {
     const account_fence_t *fence = store->closing ? store->closing->fence : NULL;
@@ -234,9 +215,58 @@ account_snapshot_state_e account_snapshot_judge(const account_store_t *store,
         || snapshot->account.status != ACCOUNT_ACTIVE || !is_unchanged(store, snapshot)) {
         return ACCOUNT_SNAPSHOT_WORTHLESS;
     }
-    return age < store->cache->ttl     ? ACCOUNT_SNAPSHOT_GOOD
+    return age < store->cache->ttl && store->now - session->seen < ACCOUNT_SESSION_SEEN
+               ? ACCOUNT_SNAPSHOT_GOOD
            : age < store->cache->grace ? ACCOUNT_SNAPSHOT_OLD
                                        : ACCOUNT_SNAPSHOT_WORTHLESS;
+}
+
+static account_snapshot_t *read_item(const account_cache_item_t *item, const char *key,
+                                     const char *token, apr_pool_t *pool)
+{
+    account_snapshot_t *snapshot = apr_pcalloc(pool, sizeof(*snapshot));
+
+    if (!read_back(item, key, snapshot)) {
+        return NULL;
+    }
+    snapshot->session.token = token;
+    return snapshot;
+}
+
+/* That of this process, if it is good: then no other is asked. */
+static const account_snapshot_t *get_kept(const account_store_t *store, const char *token,
+                                          const char *key)
+{
+    const account_cache_t *cache = store->cache;
+    account_cache_item_t item = item_of(key);
+    const account_snapshot_t *snapshot = NULL;
+
+    item.value = account_shelf_get(cache->shelf, key, &item.value_length, store->pool);
+    if (item.value) {
+        snapshot = read_item(&item, key, token, store->pool);
+    }
+    if (!snapshot || account_snapshot_judge(store, snapshot) != ACCOUNT_SNAPSHOT_GOOD) {
+        return NULL;
+    }
+    cache->found(cache->baton);
+    return snapshot;
+}
+
+const account_snapshot_t *account_snapshot_get(const account_store_t *store, const char *token,
+                                               const char *digest)
+{
+    const account_cache_t *cache = store->cache;
+    const char *key = key_of(store, digest);
+    account_cache_item_t item = item_of(key);
+    const account_snapshot_t *snapshot = get_kept(store, token, key);
+
+    if (!snapshot && cache->get(cache->baton, &item, store->pool) == APR_SUCCESS) {
+        snapshot = read_item(&item, key, token, store->pool);
+        if (snapshot) {
+            account_shelf_put(cache->shelf, key, item.value, item.value_length);
+        }
+    }
+    return snapshot;
 }
 
 void account_snapshot_put(const account_store_t *store, const account_snapshot_t *snapshot,
@@ -255,6 +285,7 @@ void account_snapshot_put(const account_store_t *store, const account_snapshot_t
     item.value_length = write_down(snapshot, key, bytes);
     item.life = life > apr_time_from_sec(1) ? life : apr_time_from_sec(1);
     if (item.value_length > 0) {
+        account_shelf_put(cache->shelf, key, bytes, item.value_length);
         cache->set(cache->baton, &item, store->pool);
     }
 }

@@ -26,7 +26,8 @@ const account_snapshot_t *account_snapshot_get(const account_store_t *store, con
 /* How good it is just now. */
 typedef enum account_snapshot_state_e {
     ACCOUNT_SNAPSHOT_WORTHLESS, /* changed, too old, or the session is over */
-    ACCOUNT_SNAPSHOT_OLD,       /* good where the database can't be asked */
+    ACCOUNT_SNAPSHOT_OLD,       /* good where the database can't be asked; or its use is to be
+                                 * written down there */
     ACCOUNT_SNAPSHOT_GOOD
 } account_snapshot_state_e;
 account_snapshot_state_e account_snapshot_judge(const account_store_t *store,
