@@ -18,12 +18,22 @@
 #include "base/text.h"
 
 #ifdef HAVE_ARGON2
+/* What the kernel gives at once where it may; a rest would be had in 4 KiB each. */
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static size_t in_huge_pages(size_t size)
+{
+    return size < HUGE_PAGE ? size : (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
 /* Mapped, so that the memory is the system's again after each hash: malloc would keep it, once for
  * every thread that ever hashed. Returns as argon2.h wants it. */
 static int map_memory(uint8_t **memory, size_t size)
 {
-    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *mapped;
 
+    size = in_huge_pages(size);
+    mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
         return ARGON2_MEMORY_ALLOCATION_ERROR;
     }
@@ -39,7 +49,7 @@ static int map_memory(uint8_t **memory, size_t size)
 
 static void unmap_memory(uint8_t *memory, size_t size)
 {
-    munmap(memory, size);
+    munmap(memory, in_huge_pages(size));
 }
 
 static apr_status_t argon2id(unsigned char *tag, const account_phc_t *phc, const char *password)

@@ -26,22 +26,22 @@ sub prepared {
     return ($server, $cookie, [ map { "username=p$_&password=Sesame-1-x" } 1 .. $people ]);
 }
 
-# {raw, logins: a second; ratio}: medians of the rounds
+# {keep, back (argon2id alone; see argon2.c), logins: a second; ratio, back_ratio: of logins to them}: medians of the rounds
 sub rate {
     my (%opt) = @_;
     my ($server, undef, $bodies) = prepared($opt{people});
     my $program = raw_program();
     my %got;
     for my $round (1 .. $opt{rounds}) {
-        for my $kind ($round % 2 ? qw(raw logins) : qw(logins raw)) {
-            push @{ $got{$kind} }, $kind eq 'raw'
-                ? run_quietly($program, PARAMETERS, cores(), $opt{seconds}) + 0
+        for my $kind ($round % 2 ? qw(keep logins back) : qw(back logins keep)) {
+            push @{ $got{$kind} }, $kind ne 'logins'
+                ? run_quietly($program, PARAMETERS, cores(), $opt{seconds}, $kind) + 0
                 : wrk({ port => $server->port, path => '/user/login.do', bodies => $bodies }, seconds => $opt{seconds}, connections => 2 * cores(), lenient => 1)->{rate};
         }
     }
     $server->stop;
-    return { raw => median(@{ $got{raw} }), logins => median(@{ $got{logins} }),
-        ratio => median(map { $got{logins}[$_] / $got{raw}[$_] } 0 .. $opt{rounds} - 1) };
+    my $ratio = sub { my ($to) = @_; return median(map { $got{logins}[$_] / $got{$to}[$_] } 0 .. $opt{rounds} - 1) };
+    return { (map { $_ => median(@{ $got{$_} }) } qw(keep back logins)), ratio => $ratio->('keep'), back_ratio => $ratio->('back') };
 }
 
 # Requests a second of each visitor.
