@@ -52,4 +52,14 @@ typedef struct account_cache_t {
     const account_keys_t *keys;
 } account_cache_t;
 
+/* For a cache where others can write: the item's value, sealed for its space, key and life, so that
+ * they can't read, make, move or keep one. NULL: OpenSSL failed. */
+const char *account_cache_seal(const account_keys_t *keys, const account_cache_item_t *item,
+                               apr_pool_t *pool);
+
+/* The reverse, into the item, whose space and key are set. APR_NOTFOUND: it is not of our making,
+ * or its life is over. */
+apr_status_t account_cache_unseal(const account_keys_t *keys, account_cache_item_t *item,
+                                  const char *sealed, apr_pool_t *pool);
+
 #endif

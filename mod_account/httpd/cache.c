@@ -285,59 +285,6 @@ static unsigned int make_id(const struct account_cache_store_t *store, unsigned 
     return (unsigned int)length;
 }
 
-static const char *context_of(const account_cache_item_t *item, apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, item->space, "/",
-                       account_base64_encode(pool, item->key, item->key_length, 1), NULL);
-}
-
-/* Sealed for its key and its time, so that who can write there can't make, move or keep one. */
-static const char *seal(const struct account_cache_store_t *store, const account_cache_item_t *item,
-                        apr_pool_t *pool)
-{
-    apr_time_t until = apr_time_now() + item->life;
-    const char *context = context_of(item, pool);
-    char *plain = apr_palloc(pool, sizeof(until) + item->value_length);
-    const char *sealed;
-
-    memcpy(plain, &until, sizeof(until));
-    memcpy(plain + sizeof(until), item->value, item->value_length);
-    return account_keys_seal(store->cache.keys, context,
-                             account_base64_encode(pool, (const unsigned char *)plain,
-                                                   sizeof(until) + item->value_length, 1),
-                             &sealed, pool)
-                   == APR_SUCCESS
-               ? sealed
-               : NULL;
-}
-
-/* The reverse, into the item. APR_NOTFOUND: it is not of our making, or its time is over. */
-static apr_status_t unseal(const struct account_cache_store_t *store, account_cache_item_t *item,
-                           const char *sealed, apr_pool_t *pool)
-{
-    const char *context = context_of(item, pool);
-    unsigned char *plain;
-    const char *text;
-    apr_ssize_t length = -1;
-    apr_time_t until;
-
-    if (account_keys_open(store->cache.keys, context, sealed, &text, pool) != APR_SUCCESS) {
-        return APR_NOTFOUND;
-    }
-    plain = apr_palloc(pool, strlen(text) + 1);
-    length = account_base64_decode(plain, strlen(text), text, strlen(text), 1);
-    if (length <= (apr_ssize_t)sizeof(until)) {
-        return APR_NOTFOUND;
-    }
-    memcpy(&until, plain, sizeof(until));
-    if (until <= apr_time_now()) {
-        return APR_NOTFOUND;
-    }
-    item->value = plain + sizeof(until);
-    item->value_length = length - sizeof(until);
-    return APR_SUCCESS;
-}
-
 static apr_status_t retrieve(struct account_cache_store_t *store, account_cache_item_t *item,
                              apr_pool_t *pool)
 {
@@ -357,7 +304,7 @@ static apr_status_t retrieve(struct account_cache_store_t *store, account_cache_
     unlock(store, begun);
     if (rv == APR_SUCCESS && is_sealed) {
         value[length] = '\0';
-        return unseal(store, item, (const char *)value, pool);
+        return account_cache_unseal(store->cache.keys, item, (const char *)value, pool);
     }
     if (rv == APR_SUCCESS) {
         item->value = apr_pmemdup(pool, value, length);
@@ -402,7 +349,7 @@ static apr_status_t put(struct account_cache_store_t *store, const account_cache
         return APR_EINVAL;
     }
     if (store->kind->is_remote) {
-        sealed = seal(store, item, pool);
+        sealed = account_cache_seal(store->cache.keys, item, pool);
         length = sealed ? (unsigned int)strlen(sealed) : 0;
         if (length == 0 || length > SEALED_MOST) {
             return APR_EINVAL;

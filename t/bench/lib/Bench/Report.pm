@@ -125,7 +125,7 @@ sub text {
                 [ 'mod_account', $s ], [ 'without it', $s->{plain} ]);
     }
     if (my $a = $r->{accounts}) {
-        $text .= "\n## Many accounts\n\nEach with a session; 20 000 of them, by chance, are asked for one after the other. The hash is a cheap one (m=64 t=1), so that the database is compared.\n\n"
+        $text .= "\n## Many accounts\n\nEach with a session; 10 000 of them, by chance, are asked for one after the other. The hash is a cheap one (m=64 t=1), so that the database is compared.\n\n"
             . table([ 'what', "p50 ms at $r->{size}{few}", "p50 ms at $r->{size}{many}", 'ratio' ],
                 map { my $db = $_; map { [ "$_, $db", ms($a->{$db}{$_}{few}), ms($a->{$db}{$_}{many}), sprintf '%.2f', $a->{$db}{$_}{ratio} ] } qw(check login register) } sort keys %$a);
     }
