@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -45,6 +48,7 @@ struct account_gate_t {
     int here;    /* who is at work or waits, of this process */
     int here_of[LANE_COUNT];
     int most_here;
+    int was_stormy; /* since nobody was here last: twice as many as can work were */
 };
 
 /* As semctl(2) wants it to be declared by its caller. */
@@ -240,10 +244,22 @@ static int is_crowded(const account_gate_t *gate, int here, int of_lane)
     return here > gate->most_here || of_lane - gate->slots > gate->most_here - here;
 }
 
+/* What malloc has of a storm, it keeps: for each of its arenas some 200 KiB that nobody uses. */
+static void tidy(account_gate_t *gate)
+{
+    if (__atomic_exchange_n(&gate->was_stormy, 0, __ATOMIC_RELAXED)) {
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
+    }
+}
+
 static void go(account_gate_t *gate, int lane)
 {
     __atomic_sub_fetch(&gate->here_of[lane - LANES], 1, __ATOMIC_RELAXED);
-    __atomic_sub_fetch(&gate->here, 1, __ATOMIC_RELAXED);
+    if (__atomic_sub_fetch(&gate->here, 1, __ATOMIC_RELAXED) == 0) {
+        tidy(gate);
+    }
 }
 
 /* One more of this process; 0: it has too many. */
@@ -255,6 +271,9 @@ static int come(account_gate_t *gate, int lane)
     if (is_crowded(gate, here, of_lane)) {
         go(gate, lane);
         return 0;
+    }
+    if (here > 2 * gate->slots) {
+        __atomic_store_n(&gate->was_stormy, 1, __ATOMIC_RELAXED);
     }
     return 1;
 }

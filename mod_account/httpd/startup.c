@@ -347,8 +347,8 @@ static int threads_of_child(void)
     return threads > 1 ? threads : 1;
 }
 
-/* A quarter of the workers may wait, here and in each child (child_init): the others are left for
- * who wants something else. */
+/* A quarter of the workers may wait; of one child three quarters (child_init), since its
+ * connections are its own: the others are left for who wants something else. */
 static int make_gate(account_shared_t *shared, server_rec *server, apr_pool_t *pool)
 {
     int processes = 1;
@@ -449,7 +449,7 @@ static void child_init(apr_pool_t *pchild, server_rec *servers)
 
     account_counters_begin(shared);
     account_background_begin(servers, pchild);
-    account_gate_attach(shared->gate, threads_of_child() / 4, pchild);
+    account_gate_attach(shared->gate, threads_of_child() * 3 / 4, pchild);
     account_cache_begin(servers, pchild);
     if (shared->writer) {
         rv = apr_global_mutex_child_init(&shared->writer, shared->writer_file, pchild);
